@@ -1,0 +1,90 @@
+"""The command ``lmis``: one file per subcommand, loaded only when it is called.
+
+Exit codes: 0 done, 2 something the user can mend (one sentence on stderr), 130 interrupted; anything else is a defect
+of ours and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from LMISCore import __version__
+from LMISCore.errors import Cancelled, LMISError
+
+# Kept in this file so that `lmis --help` need not load the subcommands.
+COMMANDS = {
+    "segment": "segment a volume from its report: one segment per affirmed sentence",
+    "train": "train a network by a recipe",
+    "evaluate": "measure a checkpoint on a data set",
+    "convert": "convert weights released by a network's authors",
+    "info": "show what a checkpoint is and what was measured with it",
+}
+INTERRUPTED = 130
+MENDABLE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line, as every other error of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MENDABLE, f"lmis: {message[:1].upper()}{message[1:]}; see {self.prog} --help\n")
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The whole parser; only ``command`` gets its own arguments, and only its file is loaded."""
+    parser = Parser(
+        prog="lmis",
+        description="Language-guided segmentation of medical images. For research only.",
+    )
+    parser.add_argument("--version", action="version", version=f"lmis {__version__}")
+    subparsers: argparse._SubParsersAction[Any] = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        if name == command:
+            importlib.import_module(f"LMISCore.cli.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``lmis`` with these arguments (default: the process's own) and return the exit code."""
+    _tolerant_streams()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Only --help and --version stand before the command, and neither takes a value.
+    command = next((word for word in given if not word.startswith("-")), None)
+    try:
+        parser = build_parser(command if command in COMMANDS else None)
+        options = parser.parse_args(given)
+        if options.command is None:
+            parser.print_help()
+            return MENDABLE
+        code: int = options.run(options)
+        return code
+    except Cancelled as error:
+        return _say(str(error), INTERRUPTED)
+    except LMISError as error:
+        return _say(str(error), MENDABLE)
+    except KeyboardInterrupt:
+        return _say("Interrupted; nothing was left half-written.", INTERRUPTED)
+
+
+def _say(message: str, code: int) -> int:
+    # One line whatever a library's message within it held.
+    print(f"lmis: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _tolerant_streams() -> None:
+    """A report's letters that the terminal lacks are shown as "?" instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

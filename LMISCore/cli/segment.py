@@ -1,0 +1,152 @@
+"""``lmis segment``: a volume and a report in, one segment per affirmed and present sentence out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from LMISCore.inference.outputs import DEFAULT_FOLDER
+
+_BAR = 30
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
+    """Add the subcommand's arguments."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "segment",
+        help="segment a volume from its report: one segment per affirmed sentence",
+        description="Read a report, ask each affirmed sentence of the volume, and write one segment for each that is "
+        "found present: CASE.seg.nrrd, CASE.csv, CASE.png and CASE.json. For research only.",
+    )
+    parser.add_argument(
+        "volume", metavar="VOLUME", nargs="?", help="NRRD, NIfTI, MHA, PNG, JPEG, TIFF, or a folder with a DICOM series"
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--report", metavar="FILE", help="report as text or JSON; - reads it from stdin")
+    source.add_argument("--text", metavar="TEXT", help="the report itself, or one sentence")
+    parser.add_argument("--sample", action="store_true", help="use the chest CT and report that come with the package")
+    parser.add_argument(
+        "--out",
+        metavar="PATH",
+        default=DEFAULT_FOLDER,
+        help=f"folder, or name ending in .seg.nrrd (default: {DEFAULT_FOLDER})",
+    )
+    parser.add_argument(
+        "--checkpoint", metavar="PATH", help="folder or .safetensors file (default: the bundled weights)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument(
+        "--precision",
+        default="fp32",
+        help="fp32, bf16, or auto for bf16 where the hardware multiplies in it (default: fp32)",
+    )
+    parser.add_argument(
+        "--intensity",
+        default="auto",
+        help="hu (Hounsfield units), picture, or auto to decide by the values (default: auto)",
+    )
+    parser.add_argument(
+        "--force",
+        metavar="ID",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="give these sentences a mask whatever their state; ids stand in CASE.csv, such as findings-1",
+    )
+    parser.add_argument("--threshold", type=float, metavar="P", help="probability from which a voxel belongs to a mask")
+    parser.add_argument("--presence", type=float, metavar="P", help="presence score under which a finding is absent")
+    parser.add_argument(
+        "--organ", metavar="FILE", help="organ mask; upper, mid and lower then mean thirds of its extent"
+    )
+    parser.add_argument("--min-volume", type=float, metavar="ML", default=0.0, help="drop pieces smaller than ML mL")
+    parser.add_argument("--largest", type=int, metavar="N", default=0, help="keep only the N largest pieces of a mask")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="slices at a time (default: what fits)")
+    parser.add_argument("--text-encoder", metavar="PATH", help="folder of the text encoder, if the card's is not found")
+    parser.add_argument("--cache", metavar="DIR", help="keep text embeddings there between runs")
+    parser.add_argument("--no-overlay", action="store_true", help="do not draw CASE.png")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON instead of the table")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the job and print what came of it."""
+    from LMISCore.inference.jobs import SegmentJob, run_segment_job
+    from LMISCore.inference.reading import report_text
+
+    text = args.text
+    report = args.report
+    if report == "-":
+        text, report = report_text(sys.stdin.buffer.read(), "from stdin"), None
+    job = SegmentJob(
+        volume=args.volume,
+        report=report,
+        text=text,
+        sample=args.sample,
+        out=args.out,
+        checkpoint=args.checkpoint,
+        device=args.device,
+        precision=args.precision,
+        intensity=args.intensity,
+        force=tuple(args.force),
+        threshold=args.threshold,
+        presence=args.presence,
+        organ=args.organ,
+        min_volume_ml=args.min_volume,
+        largest_components=args.largest,
+        batch_size=args.batch_size,
+        text_encoder=args.text_encoder,
+        cache=args.cache,
+        overlay=not args.no_overlay,
+    )
+    bar = _Bar(sys.stderr.isatty())
+
+    def log(message: str) -> None:
+        bar.clear()
+        print(message, flush=True)
+
+    try:
+        result = run_segment_job(job, bar, None if args.json else log)
+    finally:
+        bar.clear()
+    if args.json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        print(describe(result))
+    return 0
+
+
+def describe(result: dict[str, Any]) -> str:
+    """What came of the run, for people: the table and where the files are."""
+    from LMISCore.inference.tables import terminal_table
+
+    parts = [*(f"Note: {warning}" for warning in result["warnings"]), "", terminal_table(result), ""]
+    parts.append(f"{result['message']} ({result['seconds']:.0f} s)")
+    if not result["geometry"]["spacing_known"]:
+        parts.append("Volumes are nominal: the spacing of this image is not known.")
+    parts += [f"  {kind:<13}{path}" for kind, path in result["outputs"].items() if path is not None]
+    parts.append("For research only; not a medical device.")
+    return "\n".join(parts)
+
+
+class _Bar:
+    """Progress on one line of a terminal; silent elsewhere."""
+
+    def __init__(self, shown: bool) -> None:
+        self._shown = shown
+        self._width = 0
+
+    def __call__(self, done: int, total: int, stage: str) -> None:
+        if not self._shown:
+            return
+        filled = _BAR * done // total if total else 0
+        line = f"{stage} [{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}" if total else f"{stage} ..."
+        print(f"\r{line.ljust(self._width)}", end="", file=sys.stderr, flush=True)
+        self._width = len(line)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown and self._width:
+            print(f"\r{' ' * self._width}\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,150 @@
+"""Ask a checkpoint everything that an evaluation needs, slice by slice, and keep only counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from LMISCore.data.lungs import LungGeometry, Side
+from LMISCore.data.manifest import Pair
+from LMISCore.errors import Cancelled
+from LMISCore.evaluation import conditions as asked
+from LMISCore.evaluation.asking import Asker, TruthSlice, changed_volume, read_slice
+from LMISCore.evaluation.conditions import Condition
+from LMISCore.evaluation.obedience import LungAnswer, lungs_in_view, measure_lung
+from LMISCore.evaluation.robustness import CHANGES, change_picture
+from LMISCore.inference.slices import SlicePictures
+from LMISCore.metrics.overlap import Counts, count
+from LMISCore.training.pairs import side_sentence
+
+Progress = Callable[[int, int, str], object]
+
+
+@dataclass
+class Answers:
+    """What came back, by slice number; filled batch by batch, and a batch may be repeated when memory runs out.
+
+    Attributes:
+        counts: by condition, agreement of each slice with its truth; None where it was not asked.
+        lungs: by slice and lung, for the lungs in view.
+        changed: by change of the picture, as ``counts``.
+    """
+
+    counts: dict[str, list[Counts | None]]
+    lungs: dict[tuple[int, Side], LungAnswer] = field(default_factory=dict)
+    changed: dict[str, list[Counts | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One evaluation, ready to run.
+
+    Attributes:
+        asker, image_only: the checkpoint, and the one without text where there is one.
+        pairs: N slices, those of a case together and in order.
+        geometries: of each case's lungs.
+        conditions: the right sentence first.
+        finding: name asked for in single lungs; None where obedience is not measured.
+        robustness: whether to ask about changed pictures.
+        seed: of the noise.
+    """
+
+    asker: Asker
+    image_only: Asker | None
+    pairs: list[Pair]
+    geometries: dict[str, LungGeometry | None]
+    conditions: list[Condition]
+    finding: str | None
+    robustness: bool
+    seed: int
+
+
+def collect(task: Task, progress: Progress) -> Answers:
+    """Ask about all slices in batches; memory is that of one batch.
+
+    Raises:
+        Cancelled: if the progress callback, called with (done, total, stage), returned False.
+    """
+    total = len(task.pairs)
+    names = [condition.name for condition in task.conditions] + ([asked.IMAGE_ONLY] if task.image_only else [])
+    answers = Answers({name: [None] * total for name in names})
+    if task.robustness:
+        answers.changed = {name: [None] * total for name in CHANGES}
+
+    def work(rows: list[int]) -> None:
+        slices = [read_slice(task.pairs[row]) for row in rows]
+        prepared = [task.asker.prepare(item.volume) for item in slices]
+        _ask_sentences(task, rows, slices, prepared, answers)
+        if task.image_only is not None:
+            _ask_image_only(task.image_only, rows, slices, answers)
+        for name in answers.changed:
+            _ask_changed(task, name, rows, slices, prepared, answers)
+        if progress(rows[-1] + 1, total, "evaluating") is False:
+            raise Cancelled("The evaluation was stopped; nothing was written.")
+
+    task.asker.engine.in_batches(range(total), work)
+    return answers
+
+
+def _ask_sentences(
+    task: Task, rows: list[int], slices: list[TruthSlice], prepared: list[SlicePictures], answers: Answers
+) -> None:
+    """Ask each slice all its sentences, every distinct one once."""
+    asker = task.asker
+    features = asker.features(prepared)
+    lungs = [_lung_sentences(task, row, item) for row, item in zip(rows, slices, strict=True)]
+    questions = [
+        (place, sentence)
+        for place, row in enumerate(rows)
+        for sentence in dict.fromkeys([*_sentences(task, row), *lungs[place].values()])
+    ]
+    found = dict(zip(questions, asker.ask(features, questions), strict=True))
+    masks = {question: asker.mask(prepared[question[0]], value) for question, value in found.items()}
+    for place, (row, item) in enumerate(zip(rows, slices, strict=True)):
+        for condition in task.conditions:
+            sentence = condition.sentences[row]
+            if sentence is not None:
+                answers.counts[condition.name][row] = count(masks[place, sentence], item.truth)
+        geometry = task.geometries[task.pairs[row].case]
+        for side, sentence in lungs[place].items():
+            assert geometry is not None
+            presence = asker.presence(prepared[place], found[place, sentence])
+            answers.lungs[row, side] = measure_lung(row, side, masks[place, sentence], item.truth, geometry, presence)
+
+
+def _sentences(task: Task, row: int) -> list[str]:
+    return [text for condition in task.conditions if (text := condition.sentences[row]) is not None]
+
+
+def _lung_sentences(task: Task, row: int, item: TruthSlice) -> dict[Side, str]:
+    """The plainest sentence about each lung in view."""
+    geometry = task.geometries[task.pairs[row].case]
+    if task.finding is None or geometry is None or item.lungs is None:
+        return {}
+    return {side: side_sentence(task.finding, side) for side in lungs_in_view(item.lungs, geometry)}
+
+
+def _ask_image_only(asker: Asker, rows: list[int], slices: list[TruthSlice], answers: Answers) -> None:
+    prepared = [asker.prepare(item.volume) for item in slices]
+    found = asker.ask(asker.features(prepared), [(place, asker.rule("")) for place in range(len(rows))])
+    for row, item, picture, probability in zip(rows, slices, prepared, found, strict=True):
+        answers.counts[asked.IMAGE_ONLY][row] = count(asker.mask(picture, probability), item.truth)
+
+
+def _ask_changed(
+    task: Task, name: str, rows: list[int], slices: list[TruthSlice], prepared: list[SlicePictures], answers: Answers
+) -> None:
+    asker = task.asker
+    changed = []
+    for row, item, before in zip(rows, slices, prepared, strict=True):
+        # By slice and change, so that the noise does not hang on how slices fall into batches.
+        generator = np.random.default_rng([task.seed, 1, list(CHANGES).index(name), row])
+        picture = change_picture(item.volume.array[0], name, generator)
+        changed.append(asker.prepare(changed_volume(item.volume, picture), before.normaliser.kind))
+    right = task.conditions[0].sentences
+    questions = [(place, right[row] or "") for place, row in enumerate(rows)]
+    found = asker.ask(asker.features(changed), questions)
+    for row, item, frame, probability in zip(rows, slices, changed, found, strict=True):
+        answers.changed[name][row] = count(asker.mask(frame, probability), item.truth)

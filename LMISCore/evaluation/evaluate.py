@@ -1,0 +1,230 @@
+"""Measure a checkpoint on one split of a data set: overlap, what the text does, obedience and robustness.
+
+Every figure is taken at the pictures' native resolution with the card's own mask threshold. Each slice's image
+features are computed once and shared by all its sentences. A run on Test is written to the test log, always.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import LMISCore
+from LMISCore.checkpoints.store import Checkpoint, load_checkpoint
+from LMISCore.data.lungs import SIDES
+from LMISCore.data.manifest import CASE_PATTERN, Pair, data_hash, read_pairs
+from LMISCore.errors import InputError
+from LMISCore.evaluation import conditions as asked
+from LMISCore.evaluation import test_log
+from LMISCore.evaluation.asking import Asker, case_geometries, reads_text
+from LMISCore.evaluation.collect import Answers, Progress, Task, collect
+from LMISCore.evaluation.figures import POLICY, overlap_figures, paired_figures
+from LMISCore.evaluation.obedience import summarise_obedience
+from LMISCore.metrics.bootstrap import BLOCK_SIZE, DRAWS, LEVEL, IntArray, block_weights, neighbour_blocks
+from LMISCore.text.states import TextEncoder
+from LMISCore.training.pairs import side_sentence
+
+SEED = 3407
+
+
+def evaluate(
+    checkpoint: Checkpoint | str | Path | None,
+    data: str | Path,
+    split: str = "Test",
+    *,
+    image_only: Checkpoint | str | Path | None = None,
+    cases: Sequence[str] = ("*",),
+    device: str = "auto",
+    encoder: TextEncoder | str | Path | None = None,
+    robustness: bool = True,
+    seed: int = SEED,
+    draws: int = DRAWS,
+    log: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure a checkpoint and return all figures as plain JSON values.
+
+    Args:
+        checkpoint: loaded, a path, or None for the weights that come with the package.
+        data: folder in the LViT layout or a ``.csv`` manifest.
+        split: Train, Val or Test.
+        image_only: a checkpoint of the same recipe trained with ``text.ignore``, for comparison.
+        cases: shell-style patterns of the cases to take.
+        device: auto, cpu, cuda or mps.
+        encoder: the text encoder, or its name or folder, where the card's name alone does not find it.
+        robustness: also measure under five changes of the input picture.
+        seed: of the drawn sentences, the noise and the intervals.
+        draws: resamples for the intervals.
+        log: test log that a run on Test is added to; None takes ``Training/test_runs.jsonl`` under the working
+            directory, or ``test_runs.jsonl`` in it.
+        progress: called with (done, total, stage); returning False stops.
+
+    Raises:
+        InputError: in one sentence, for data, checkpoints or a log that cannot be used.
+        Cancelled: if the progress callback returned False; the test log is left as it was.
+    """
+    started = time.perf_counter()
+    main = _load(checkpoint)
+    pattern = main.card.recipe.get("data", {}).get("case_pattern") or CASE_PATTERN
+    pairs = read_pairs(data, split, cases, pattern)
+    # Of the whole split, so that leaving out a case does not start a new count of looks at Test.
+    whole_hash = data_hash(read_pairs(data, split, pattern=pattern))
+    log_path = Path(log) if log is not None else test_log.default_log_path()
+    earlier = test_log.earlier_runs(log_path, whole_hash)
+    if split == "Test":
+        test_log.require_writable(log_path)
+    task = _prepare(main, image_only, pairs, device, encoder, robustness, seed)
+    answers = collect(task, progress or (lambda done, total, stage: None))
+    blocks = neighbour_blocks([(pair.patient, pair.case) for pair in pairs])
+    weights = block_weights(blocks, draws, np.random.default_rng([seed, 0]))
+    result: dict[str, Any] = {
+        "checkpoint": _describe(main),
+        "image_only_checkpoint": _describe(task.image_only.checkpoint) if task.image_only else None,
+        "data": {
+            "name": Path(data).stem,
+            "split": split,
+            "hash": whole_hash,
+            "cases_pattern": list(cases),
+            "n": len(pairs),
+            "patients": _tally(pair.patient for pair in pairs),
+            "cases": _tally(pair.case for pair in pairs),
+        },
+        "earlier_test_runs": earlier,
+        "policy": POLICY,
+        "settings": {
+            "resolution": "native",
+            "mask_threshold": float(main.card.thresholds["mask"]),
+            "presence_threshold": float(main.card.thresholds["presence"]),
+            "block_size": BLOCK_SIZE,
+            "blocks": int(blocks.max()) + 1,
+            "draws": draws,
+            "level": LEVEL,
+            "seed": seed,
+            "device": task.asker.engine.device.name,
+        },
+        **_figures(task, answers, weights),
+        "slices": _table(task, answers),
+        "warnings": [*task.asker.engine.warnings, *(task.image_only.engine.warnings if task.image_only else [])],
+        "version": LMISCore.__version__,
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    if split == "Test":
+        test_log.append_run(log_path, test_log.entry_of(result))
+    return result
+
+
+def _load(checkpoint: Checkpoint | str | Path | None) -> Checkpoint:
+    return checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+
+
+def _prepare(
+    main: Checkpoint,
+    image_only: Checkpoint | str | Path | None,
+    pairs: list[Pair],
+    device: str,
+    encoder: TextEncoder | str | Path | None,
+    robustness: bool,
+    seed: int,
+) -> Task:
+    asker = Asker(main, device, encoder)
+    other: Asker | None = None
+    if image_only is not None:
+        loaded = _load(image_only)
+        if reads_text(loaded.card):
+            raise InputError(
+                f"The checkpoint {loaded.path} was trained with text; expected an image-only one, whose recipe says "
+                "text.ignore: true."
+            )
+        shared = asker.cache.encoder
+        same = shared.hash == loaded.card.text_encoder["hash"]
+        other = Asker(loaded, device, shared if same else None)
+    sentences = [asker.rule(pair.text) for pair in pairs]
+    conditions = [asked.right_sentences(sentences)]
+    if reads_text(main.card):
+        conditions += [
+            asked.side_swapped(sentences),
+            asked.empty_sentences(sentences),
+            asked.other_patients(sentences, [pair.patient for pair in pairs], seed),
+        ]
+    finding = next(iter(main.card.vocabulary["findings"]), None) if reads_text(main.card) else None
+    return Task(asker, other, pairs, case_geometries(pairs), conditions, finding, robustness, seed)
+
+
+def _figures(task: Task, answers: Answers, weights: IntArray) -> dict[str, Any]:
+    patients = [pair.patient for pair in task.pairs]
+    right = answers.counts[asked.RIGHT]
+    figures: dict[str, Any] = {
+        "conditions": {
+            name: {"meaning": asked.MEANINGS[name], **overlap_figures(counts, patients, weights)}
+            for name, counts in answers.counts.items()
+        },
+        "differences": {
+            name: paired_figures(counts, right, weights)
+            for name, counts in answers.counts.items()
+            if name != asked.RIGHT
+        },
+        "obedience": None,
+        "obedience_reason": _no_obedience(task, answers),
+        "robustness": {
+            name: {
+                "mean_dice": overlap_figures(counts, patients, weights)["mean_dice"],
+                "difference": paired_figures(counts, right, weights),
+            }
+            for name, counts in answers.changed.items()
+        },
+    }
+    if answers.lungs:
+        figures["obedience"] = {
+            "sentences": {side: side_sentence(task.finding or "", side) for side in SIDES},
+            **summarise_obedience(
+                [answers.lungs[key] for key in sorted(answers.lungs)],
+                [c for c in right if c is not None],
+                patients,
+                weights,
+                float(task.asker.card.thresholds["presence"]),
+            ),
+        }
+    return figures
+
+
+def _no_obedience(task: Task, answers: Answers) -> str:
+    if answers.lungs:
+        return ""
+    if not reads_text(task.asker.card):
+        return "not measured: the weights were trained without text"
+    if task.finding is None:
+        return "not measured: the card's vocabulary names no finding"
+    return "not measured: the set has no lung masks"
+
+
+def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
+    card = checkpoint.card
+    return {"name": card.name, "file": checkpoint.path.name, "hash": checkpoint.hash, "network": card.network}
+
+
+def _table(task: Task, answers: Answers) -> list[dict[str, Any]]:
+    """Counts [tp, fp, fn] of every slice, from which every overlap figure can be computed again."""
+    return [
+        {
+            "image": pair.image.name,
+            "case": pair.case,
+            "patient": pair.patient,
+            "counts": {
+                name: [c.tp, c.fp, c.fn] for name, counts in answers.counts.items() if (c := counts[row]) is not None
+            },
+        }
+        for row, pair in enumerate(task.pairs)
+    ]
+
+
+def _tally(names: Iterable[str]) -> dict[str, int]:
+    tally: dict[str, int] = {}
+    for name in names:
+        tally[name] = tally.get(name, 0) + 1
+    return dict(sorted(tally.items()))

@@ -1,0 +1,252 @@
+"""One job from files to files: what the command line and the worker process both run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from LMISCore.errors import Cancelled, InputError
+from LMISCore.inference.outputs import DEFAULT_FOLDER, output_paths, write_outputs
+from LMISCore.inference.reading import read_report_text, report_text
+from LMISCore.resources import resource
+from LMISCore.volumes.files import read_volume
+from LMISCore.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Progress = Callable[[int, int, str], "bool | None"]
+Log = Callable[[str], None]
+
+
+@dataclass
+class SegmentJob:
+    """What ``lmis segment`` and the worker's task "segment" are told; paths as text.
+
+    Attributes:
+        volume: file or DICOM folder.
+        report: text or JSON file; or
+        text: the report itself.
+        sample: run the sample that comes with the package; ``report`` or ``text`` may replace its report.
+        out: folder, or a name ending in .seg.nrrd.
+        checkpoint: folder or file; None for the bundled weights.
+        device: auto, cpu, cuda, cuda:N, mps.
+        precision: fp32, bf16, auto.
+        intensity: auto, hu, picture.
+        force: ids of sentences that get a mask whatever their state.
+        threshold, presence: instead of the card's mask and presence thresholds.
+        organ: mask of the organ whose extent head-feet words divide.
+        min_volume_ml, largest_components: clean-up; 0 is off.
+        batch_size: slices at a time.
+        text_encoder: name or folder, instead of the card's.
+        cache: folder for text embeddings.
+        overlay: whether to draw the picture.
+    """
+
+    volume: str | None = None
+    report: str | None = None
+    text: str | None = None
+    sample: bool = False
+    out: str = DEFAULT_FOLDER
+    checkpoint: str | None = None
+    device: str = "auto"
+    precision: str = "fp32"
+    intensity: str = "auto"
+    force: tuple[str, ...] = ()
+    threshold: float | None = None
+    presence: float | None = None
+    organ: str | None = None
+    min_volume_ml: float = 0.0
+    largest_components: int = 0
+    batch_size: int | None = None
+    text_encoder: str | None = None
+    cache: str | None = None
+    overlay: bool = True
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> SegmentJob:
+        """Build a job from JSON values.
+
+        Raises:
+            InputError: for an unknown key or a value of the wrong kind.
+        """
+        kinds = {field.name: str(field.type) for field in dataclasses.fields(cls)}
+        for key, value in values.items():
+            if key not in kinds:
+                raise InputError(f"The job has the unknown key {key!r}; expected only {', '.join(kinds)}.")
+            if not _fits(value, kinds[key]):
+                raise InputError(f"The job's {key} is {value!r}; expected {_EXPECTED[kinds[key]]}.")
+        return cls(**{**values, "force": tuple(values.get("force", ()))})
+
+
+_EXPECTED = {
+    "str": "text",
+    "str | None": "text, or null",
+    "bool": "true or false",
+    "int": "a whole number",
+    "int | None": "a whole number, or null",
+    "float": "a number",
+    "float | None": "a number, or null",
+    "tuple[str, ...]": "a list of sentence ids",
+}
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if kind == "tuple[str, ...]":
+        return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+    if value is None:
+        return kind.endswith("None")
+    kinds = {"str": str, "bool": bool, "int": int, "float": (int, float)}
+    return isinstance(value, kinds[kind.split(" ")[0]]) and (kind == "bool" or not isinstance(value, bool))  # type: ignore[arg-type]
+
+
+def run_segment_job(job: SegmentJob, progress: Progress | None = None, log: Log | None = None) -> dict[str, Any]:
+    """Read, segment, write; everything cheap is checked before anything dear is loaded.
+
+    Args:
+        job: what to do.
+        progress: called with (done, total, stage); returning False cancels.
+        log: gets sentences for the user: device, intensity, memory.
+
+    Returns:
+        plain JSON values: those of ``CaseResult.to_dict`` and "case", "message", "outputs", "seconds".
+
+    Raises:
+        LMISError: in one sentence; nothing is left half-written.
+    """
+    started = time.monotonic()
+    _check_alive(progress, "reading")
+    output_paths(job.out, "case")  # a place that cannot be written is told before anything is read
+    text = _report(job)
+    volume = _volume(job)
+    paths = output_paths(job.out, volume.name)
+    organ = _organ(job, volume)
+    _check_alive(progress, "loading the network")
+    with _logging_to(log):
+        # Imported late: a wrong path is answered at once, not after the seconds that torch takes to load.
+        from LMISCore.inference.cleanup import Cleanup
+        from LMISCore.inference.predictor import Predictor
+
+        cleanup = Cleanup(job.min_volume_ml, job.largest_components)
+        predictor = Predictor(
+            job.checkpoint, job.device, job.batch_size, job.cache, precision=job.precision, encoder=job.text_encoder
+        )
+        result = predictor.segment(
+            volume,
+            text,
+            progress,
+            force=frozenset(job.force),
+            intensity=job.intensity,
+            organ_mask=organ,
+            cleanup=cleanup,
+            mask_threshold=job.threshold,
+            presence_threshold=job.presence,
+        )
+    _check_alive(progress, "writing")
+    overlay = None
+    if job.overlay:
+        from LMISCore.inference.overlay import render_overlay
+
+        overlay = render_overlay(result, volume, paths.table.stem)
+    found = result.to_dict()
+    summary: dict[str, Any] = {
+        "case": paths.table.stem,
+        "volume": volume.source,
+        "message": _message(found, paths.segmentation.exists()),
+        "seconds": round(time.monotonic() - started, 2),
+        **found,
+    }
+    _check_alive(progress, "writing")
+    write_outputs(paths, result, summary, overlay)
+    return summary
+
+
+def _check_alive(progress: Progress | None, stage: str) -> None:
+    if progress is not None and progress(0, 0, stage) is False:
+        raise Cancelled("Cancelled as asked; nothing was written.")
+
+
+def _report(job: SegmentJob) -> str:
+    if job.report is not None and job.text is not None:
+        raise InputError("Both a report file and a text were given; give one of them.")
+    if job.text is not None:
+        return report_text(job.text.encode("utf-8", errors="replace"), "given as text")
+    if job.report is not None:
+        return read_report_text(job.report)
+    if job.sample:
+        return read_report_text(resource("sample", "report.txt"))
+    raise InputError("No report was given; name a report file, or give its text.")
+
+
+def _volume(job: SegmentJob) -> Volume:
+    if job.sample and job.volume is not None:
+        raise InputError("Both a volume and the sample were asked for; give one of them.")
+    if not job.sample:
+        if job.volume is None:
+            raise InputError("No volume was given; name an image file or DICOM folder, or ask for the sample.")
+        return read_volume(job.volume)
+    volume = read_volume(resource("sample", "chest_ct.nrrd"))
+    about = json.loads(resource("sample", "sample.json").read_text(encoding="utf-8"))
+    return dataclasses.replace(volume, spacing_known=volume.spacing_known and not about.get("spacing_nominal"))
+
+
+def _organ(job: SegmentJob, volume: Volume) -> np.ndarray | None:
+    """Read the organ mask onto the volume's grid."""
+    if job.organ is None:
+        return None
+    if job.organ.lower().endswith(".seg.nrrd"):
+        from LMISCore.volumes.segmentation import read_segmentation
+
+        segments, _, _ = read_segmentation(job.organ, volume.geometry)
+        mask: np.ndarray = segments[0].mask.copy()
+        for segment in segments[1:]:
+            mask |= segment.mask
+        return mask
+    organ = read_volume(job.organ)
+    # 1e-4: a mask saved as NIfTI beside a volume saved as NRRD has its grid in single precision.
+    if organ.is_colour or not organ.geometry.same_as(volume.geometry, tolerance=1e-4):
+        raise InputError(
+            f"The organ mask {job.organ} does not lie on the volume's grid; give a grey mask of the same size, "
+            "spacing, origin and direction."
+        )
+    return organ.array
+
+
+def _message(result: dict[str, Any], replaces: bool) -> str:
+    count, rows = result["segments"], len(result["rows"])
+    if count:
+        return f"{count} of {rows} sentences have a segment."
+    old = "; the segmentation of an earlier run under this name was removed" if replaces else ""
+    return f"None of the {rows} sentences has a segment, so no segmentation was written{old}."
+
+
+class _Passing(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.INFO)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log(record.getMessage())
+
+
+@contextmanager
+def _logging_to(log: Log | None) -> Iterator[None]:
+    """Pass on what the package logs at level info and above; report text is logged at debug only."""
+    if log is None:
+        yield
+        return
+    logger, handler = logging.getLogger("LMISCore"), _Passing(log)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(min(logger.getEffectiveLevel(), logging.INFO))
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -1,0 +1,391 @@
+"""The predictor: a volume and a report in, one obedient mask per affirmed and present sentence out.
+
+Each slice goes through the image encoder once, whatever the number of sentences; each distinct sentence goes through
+the text encoder once, whatever the number of slices; only masks stay in memory.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from LMISCore import __version__
+from LMISCore.checkpoints.encoder import text_encoder_for
+from LMISCore.checkpoints.store import Checkpoint, load_checkpoint
+from LMISCore.errors import InputError, OutOfMemoryError
+from LMISCore.inference.cleanup import Cleanup
+from LMISCore.inference.devices import choose_device, choose_precision
+from LMISCore.inference.engine import Engine
+from LMISCore.inference.maps import Explanation, explain_slices
+from LMISCore.inference.memory import MemoryEstimate, free_bytes, readable_bytes, weight_bytes
+from LMISCore.inference.naming import distinct_names, segment_id, segment_name
+from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, plan_rows
+from LMISCore.inference.presence import slice_presence, volume_presence
+from LMISCore.inference.result import CaseResult, SentenceResult
+from LMISCore.inference.slices import SlicePictures, organ_slices, prepare_slices
+from LMISCore.text.cache import EmbeddingCache
+from LMISCore.text.findings import Vocabulary
+from LMISCore.text.report import Report, State, parse_report
+from LMISCore.text.states import TextEncoder, TextStates
+from LMISCore.volumes.volume import Volume
+
+_log = logging.getLogger(__name__)
+
+
+class Predictor:
+    """A checkpoint on a device, ready for any number of volumes and reports.
+
+    Args:
+        checkpoint: a path, a loaded checkpoint (its network is copied and stays as it is), or None for the weights
+            that come with the package.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        batch_size: slices at a time; None takes what fits a quarter of the free memory. Does not change the masks.
+        cache_folder: where text embeddings are kept between runs; None keeps them in memory only.
+        precision: "fp32" (the default: masks agree between machines), "bf16", or "auto" for bf16 where the hardware
+            multiplies in it.
+        encoder: the text encoder, its name or its folder; None takes the one that the card names.
+
+    Raises:
+        InputError: for a wrong checkpoint, device, precision or text encoder.
+        MissingDependencyError: if the text encoder's package is not installed (on first use).
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path | Checkpoint | None = None,
+        device: str = "auto",
+        batch_size: int | None = None,
+        cache_folder: str | Path | None = None,
+        precision: str = "fp32",
+        encoder: TextEncoder | str | Path | None = None,
+    ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"The batch size is {batch_size}; give 1 or more slices at a time, or leave it out.")
+        choice = choose_device(device)
+        arithmetic = choose_precision(precision, choice.name)
+        if isinstance(checkpoint, Checkpoint):
+            self.checkpoint, network = checkpoint, copy.deepcopy(checkpoint.network)
+        else:
+            self.checkpoint = load_checkpoint(checkpoint)
+            network = self.checkpoint.network
+        self.card = self.checkpoint.card
+        self.vocabulary = Vocabulary.from_card(self.card.vocabulary)
+        self.engine = Engine(network, choice, arithmetic, self.card.image_size, batch_size)
+        self._cache_folder = cache_folder
+        self._encoder = encoder
+        self._cache: EmbeddingCache | None = None
+
+    @property
+    def cache(self) -> EmbeddingCache:
+        """The text encoder with its memory, loaded on first use.
+
+        Raises:
+            InputError: if the encoder is not the one the network was trained with.
+        """
+        if self._cache is None:
+            encoder = self._encoder
+            if not isinstance(encoder, TextEncoder):
+                encoder = text_encoder_for(self.checkpoint, source=encoder)
+            elif encoder.hash != self.card.text_encoder["hash"]:
+                raise InputError(
+                    f"The text encoder {encoder.name} (sha256 {encoder.hash[:12]}) is not the one that the checkpoint "
+                    f"{self.card.name} was trained with (sha256 {self.card.text_encoder['hash'][:12]}); "
+                    "use the encoder the card names."
+                )
+            self._cache = EmbeddingCache(encoder, self._cache_folder)
+        return self._cache
+
+    def estimate_memory(
+        self, volume: Volume | tuple[int, int, int], sentences: int, keep_probability: bool = False
+    ) -> MemoryEstimate:
+        """State how many bytes a run needs beyond the volume itself, before running it.
+
+        Args:
+            volume: the volume, or its shape (K, J, I).
+            sentences: distinct sentences that are asked.
+            keep_probability: as in :meth:`segment`.
+        """
+        shape = volume.geometry.shape if isinstance(volume, Volume) else volume
+        voxels = shape[0] * shape[1] * shape[2]
+        batch = min(self.engine.batch_size, max(shape))
+        return MemoryEstimate(
+            network=weight_bytes(self.engine.network),
+            working=batch * self.engine.picture_bytes,
+            masks=voxels * (sentences + 1) if sentences else 0,
+            probabilities=2 * voxels * (sentences + 1) if keep_probability and sentences else 0,
+            batch_size=batch,
+        )
+
+    def segment(
+        self,
+        volume: Volume,
+        report: Report | str,
+        progress: ProgressCallback | None = None,
+        force: frozenset[str] | set[str] = frozenset(),
+        intensity: str = "auto",
+        keep_probability: bool = False,
+        organ_mask: np.ndarray | None = None,
+        cleanup: Cleanup | None = None,
+        mask_threshold: float | None = None,
+        presence_threshold: float | None = None,
+    ) -> CaseResult:
+        """Segment what the report's affirmed sentences say, on exactly the volume's grid.
+
+        Args:
+            volume: any geometry, grey or colour.
+            report: text, or a report parsed with this checkpoint's vocabulary.
+            progress: called with (done, total, stage); returning False cancels.
+            force: ids of sentences that get a mask whatever their state and presence.
+            intensity: "auto", "hu" or "picture".
+            keep_probability: keep ``(K, J, I)`` float16 probabilities of the sentences asked.
+            organ_mask: ``(K, J, I)``, non-zero inside; head-feet words then mean thirds of this organ's extent
+                instead of the volume's. Nothing is cropped by it.
+            cleanup: components to drop; None drops nothing.
+            mask_threshold, presence_threshold: instead of the card's.
+
+        Raises:
+            InputError: for a report without sentences, an unknown forced id, an organ mask of another shape.
+            Cancelled: if ``progress`` returned False.
+            OutOfMemoryError: if not even one slice at a time fits.
+        """
+        thresholds = {
+            "mask": _fraction("mask threshold", mask_threshold, self.card.thresholds["mask"]),
+            "presence": _fraction("presence threshold", presence_threshold, self.card.thresholds["presence"]),
+        }
+        cleanup = cleanup or Cleanup()
+        if isinstance(report, str):
+            report = parse_report(report, self.vocabulary)
+        pictures = prepare_slices(volume, self.card.image, intensity)
+        extent = (0, pictures.count)
+        if organ_mask is not None:
+            extent = organ_slices(organ_mask, volume, pictures.canonical)
+        extent_of = "volume" if organ_mask is None else "organ"
+        plane = pictures.canonical.plane
+        rows, asks = plan_rows(report, self.vocabulary, frozenset(force), plane, pictures.count, extent, extent_of)
+        estimate = self.estimate_memory(volume, len(asks), keep_probability)
+        warnings = [*volume.warnings, *self._memory_warnings(estimate)]
+        tracker = Tracker(progress, sum(len(ask.slices) for ask in asks))
+        states = self._states(asks, tracker)
+        kind = pictures.normaliser
+        _log.info("Device: %s Precision: %s", self.engine.device.reason, self.engine.precision.reason)
+        _log.info("Intensity: %s (%s), convention %s.", kind.kind, pictures.kind_reason, kind.convention)
+        _log.info("%s", estimate.sentence())
+        self.engine.warnings.clear()
+        try:
+            self._run(pictures, asks, states, tracker, thresholds["mask"], keep_probability)
+            tracker(tracker.total, "restoring")
+            for ask in asks:
+                self._finish(ask, pictures, volume, thresholds, cleanup)
+        except MemoryError as error:
+            raise OutOfMemoryError(
+                f"The masks of {len(asks)} sentences on {readable_bytes(volume.array.size)[:-3]} million voxels do not "
+                "fit the memory; give fewer sentences, or close other programs."
+            ) from error
+        segments = [row for row in rows if row.mask is not None]
+        for row, name in zip(segments, distinct_names([row.name for row in segments]), strict=True):
+            row.name = name
+        provenance = self._provenance(volume, pictures, thresholds, cleanup, estimate, extent, extent_of)
+        return CaseResult(volume.geometry, rows, provenance, warnings + self.engine.warnings, volume.spacing_known)
+
+    def _states(self, asks: list[Ask], tracker: Tracker) -> list[TextStates]:
+        """Token states of each question; the text encoder is loaded only if there is one."""
+        if not asks:
+            return []
+        tracker(0, "reading the text")
+        # One by one: a sentence's states, and so its mask, then do not hang on the other sentences' lengths.
+        return [self.cache.states([ask.text]) for ask in asks]
+
+    def _run(
+        self,
+        pictures: SlicePictures,
+        asks: list[Ask],
+        states: list[TextStates],
+        tracker: Tracker,
+        threshold: float,
+        keep_probability: bool,
+    ) -> None:
+        """Fill each question's mask and presence scores; memory beside them is that of one batch."""
+        shape = (pictures.count, *pictures.shape)
+        for ask in asks:
+            ask.mask = np.zeros(shape, dtype=bool)
+            ask.probability = np.zeros(shape, dtype=np.float16) if keep_probability else None
+        frame = pictures.frame
+        (top, left), (height, width) = frame.corner, frame.inner
+        inside = torch.zeros(frame.size, dtype=torch.bool)
+        inside[top : top + height, left : left + width] = True
+
+        def work(part: list[int]) -> None:
+            tracker(sum(len(ask.scores) for ask in asks), "segmenting")
+            features = self.engine.features(pictures.batch(part))
+            for ask, text in zip(asks, states, strict=True):
+                places = ask.positions(part)
+                if not places:
+                    continue
+                chosen = features if len(places) == len(part) else features.rows(torch.tensor(places))
+                probability = self.engine.probability(chosen, text)
+                # What lies on the padding around a slice is nowhere in the volume.
+                scores = slice_presence(probability * inside).tolist()
+                for place, score, picture in zip(places, scores, probability.numpy(), strict=True):
+                    index = part[place]
+                    restored = frame.restore(picture)
+                    assert ask.mask is not None
+                    ask.mask[index] = restored >= threshold
+                    if ask.probability is not None:
+                        ask.probability[index] = restored
+                    ask.scores[index] = score
+                tracker(sum(len(ask.scores) for ask in asks), "segmenting")
+
+        wanted = sorted({index for ask in asks for index in ask.slices})
+        self.engine.in_batches(wanted, work)
+
+    def _finish(
+        self, ask: Ask, pictures: SlicePictures, volume: Volume, thresholds: dict[str, float], cleanup: Cleanup
+    ) -> None:
+        """Judge presence and turn the mask to the volume's grid for the rows that asked; frees the ask's arrays."""
+        presence = volume_presence(ask.scores.values())
+        probability = None if ask.probability is None else pictures.native(ask.probability)
+        present = presence >= thresholds["presence"]
+        mask: np.ndarray | None = None
+        before = False
+        if present or any(row.forced for row in ask.rows):
+            assert ask.mask is not None
+            before = bool(ask.mask.any())
+            mask = cleanup.apply(pictures.native(ask.mask), volume.geometry.voxel_volume_ml)
+        ask.mask = ask.probability = None
+        for row in ask.rows:
+            row.presence, row.probability = presence, probability
+            if not present and not row.forced:
+                _absent(row, f"presence {presence:.2f} is under the threshold {thresholds['presence']:.2f}")
+            elif mask is None or not mask.any():
+                why = "the clean-up dropped all of it" if before else f"no voxel reaches {thresholds['mask']:g}"
+                _absent(row, f"presence is {presence:.2f}, but {why}")
+            else:
+                self._bind(row, mask, pictures, volume)
+                if row.forced:
+                    row.add_reason(f"a mask was asked for all the same (presence {presence:.2f})")
+
+    def _bind(self, row: SentenceResult, mask: np.ndarray, pictures: SlicePictures, volume: Volume) -> None:
+        row.mask = mask
+        row.volume_ml = float(np.count_nonzero(mask)) * volume.geometry.voxel_volume_ml
+        row.slices = int(np.count_nonzero(pictures.canonical.from_native(mask).any(axis=(1, 2))))
+        row.segment_id = segment_id(row.sentence.id)
+        row.name = segment_name(row.sentence)
+
+    def explain(
+        self,
+        volume: Volume,
+        sentence: str,
+        intensity: str = "auto",
+        names: Sequence[str] | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Explanation:
+        """Show what the network's inner maps make of one sentence, as ``(K, J, I)`` float32 by name.
+
+        Args:
+            volume: any geometry.
+            sentence: sent as it is, on every slice.
+            intensity: "auto", "hu" or "picture".
+            names: which maps; None gives the probability and all maps (4 bytes a voxel each).
+            progress: called with (done, total, stage); returning False cancels.
+
+        Raises:
+            InputError: for a name that the network does not have, or an empty sentence.
+        """
+        if not sentence.strip():
+            raise InputError("The sentence to explain is empty; give one sentence.")
+        pictures = prepare_slices(volume, self.card.image, intensity)
+        return explain_slices(
+            self.engine, pictures, self.cache.states([sentence]), names, Tracker(progress, pictures.count)
+        )
+
+    def network_probability(self, image: np.ndarray, sentences: Sequence[str]) -> np.ndarray:
+        """Ask every sentence of every picture; features are computed once per picture.
+
+        Args:
+            image: ``(N, C, h, w)`` float32 in [0, 1], normalised and of the network's size; C is 1 or 3.
+            sentences: S texts, sent as they are.
+
+        Returns:
+            probability ``(S, N, h, w)`` float32, S x N x h x w x 4 bytes.
+
+        Raises:
+            ValueError: if ``image`` is not of that shape.
+        """
+        if image.ndim != 4 or image.shape[1] not in (1, 3):
+            raise ValueError(f"image has shape {image.shape}, expected (N, 1, h, w) or (N, 3, h, w)")
+        distinct = {text: self.cache.states([text]) for text in dict.fromkeys(sentences)}
+        found = np.zeros((len(sentences), len(image), *image.shape[2:]), dtype=np.float32)
+        rows = {text: [row for row, other in enumerate(sentences) if other == text] for text in distinct}
+
+        def work(part: list[int]) -> None:
+            pictures = np.broadcast_to(image[part].astype(np.float32), (len(part), 3, *image.shape[2:]))
+            features = self.engine.features(np.ascontiguousarray(pictures))
+            for text, states in distinct.items():
+                found[np.ix_(rows[text], part)] = self.engine.probability(features, states).numpy()
+
+        self.engine.in_batches(range(len(image)), work)
+        return found
+
+    def _memory_warnings(self, estimate: MemoryEstimate) -> list[str]:
+        free = free_bytes("cpu")
+        host = estimate.total if self.engine.device.kind == "cpu" else estimate.total - estimate.device
+        if free is None or host <= free:
+            return []
+        return [f"{estimate.sentence()} Only {readable_bytes(free)} are free, so the run may be slow or stop."]
+
+    def _provenance(
+        self,
+        volume: Volume,
+        pictures: SlicePictures,
+        thresholds: dict[str, float],
+        cleanup: Cleanup,
+        estimate: MemoryEstimate,
+        extent: tuple[int, int],
+        extent_of: str,
+    ) -> dict[str, Any]:
+        engine, card = self.engine, self.card
+        return {
+            "version": __version__,
+            "network": card.network,
+            "checkpoint": card.name,
+            "checkpoint_hash": self.checkpoint.hash,
+            "text_encoder": {"name": card.text_encoder["name"], "hash": card.text_encoder["hash"]},
+            "volume": volume.name,
+            "plane": pictures.canonical.plane,
+            "intensity": {
+                "convention": pictures.normaliser.convention,
+                "kind": pictures.normaliser.kind,
+                "reason": pictures.kind_reason,
+            },
+            "level_extent": {"of": extent_of, "first_slice": extent[0], "end_slice": extent[1]},
+            "thresholds": thresholds,
+            "cleanup": cleanup.describe(),
+            "device": {"name": engine.device.name, "reason": engine.device.reason},
+            "precision": {"name": engine.precision.name, "reason": engine.precision.reason},
+            "batch_size": engine.batch_size,
+            "memory_estimate_bytes": estimate.total,
+            "torch": torch.__version__,
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+
+
+def _fraction(what: str, given: float | None, default: float) -> float:
+    value = float(default if given is None else given)
+    if not 0 <= value <= 1:
+        raise InputError(f"The {what} is {value:g}; give a number from 0 to 1.")
+    return value
+
+
+def _absent(row: SentenceResult, why: str) -> None:
+    """Turn a row that was asked into one without a segment; a forced row keeps the state of its text."""
+    if row.state == State.AFFIRMED:
+        row.state = State.ABSENT
+    row.add_reason(why)
+    row.colour = None

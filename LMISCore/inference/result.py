@@ -1,0 +1,154 @@
+"""What a run gives: one row per sentence of the report, a mask on the rows that have one, and how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from LMISCore.inference.naming import Colour
+from LMISCore.text.prompts import Prompt
+from LMISCore.text.report import Sentence, State
+from LMISCore.volumes.segmentation import SegmentData
+from LMISCore.volumes.volume import Geometry
+
+
+@dataclass
+class SentenceResult:
+    """One sentence and what became of it.
+
+    Attributes:
+        sentence: with its place in the report.
+        field: the report's field it stands in, "" for text without headers.
+        state: of the text, or ABSENT when the network did not find what an affirmed sentence names.
+        reason: why it has this state, in phrases parted by semicolons.
+        prompt: what was sent to the network and which head-feet levels chose the slices; None where none was sent.
+        forced: whether the user asked for a mask whatever the state.
+        presence: score in [0, 1]; None where the network was not asked.
+        mask: ``(K, J, I)`` bool on the volume's grid, never empty; None where there is no segment. Equal prompts
+            share one array.
+        probability: ``(K, J, I)`` float16 on the volume's grid, only when it was to be kept.
+        volume_ml: of the mask, mL; see ``CaseResult.spacing_known``.
+        slices: how many slices the mask touches.
+        asked_slices: how many slices the sentence was asked on.
+        segment_id: stable id from the sentence's id, None without a segment.
+        name, colour: of the segment.
+    """
+
+    sentence: Sentence
+    field: str
+    state: State
+    reason: str
+    prompt: Prompt | None = None
+    forced: bool = False
+    presence: float | None = None
+    mask: np.ndarray | None = None
+    probability: np.ndarray | None = None
+    volume_ml: float | None = None
+    slices: int | None = None
+    asked_slices: int | None = None
+    segment_id: str | None = None
+    name: str = ""
+    colour: Colour | None = None
+
+    def add_reason(self, phrase: str) -> None:
+        """Put a phrase behind the reasons there are."""
+        self.reason = f"{self.reason}; {phrase}" if self.reason else phrase
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as plain JSON values, without arrays."""
+        return {
+            "id": self.sentence.id,
+            "field": self.field,
+            "span": [self.sentence.span.start, self.sentence.span.end],
+            "sentence": self.sentence.text,
+            "state": self.state.value,
+            "reason": self.reason,
+            "forced": self.forced,
+            "prompt": self.prompt.text if self.prompt else None,
+            "levels": sorted(self.prompt.levels) if self.prompt else [],
+            "presence": None if self.presence is None else round(self.presence, 4),
+            "segment_id": self.segment_id,
+            "segment": self.name if self.segment_id else None,
+            "colour": None if self.colour is None else [round(channel, 4) for channel in self.colour],
+            "volume_ml": None if self.volume_ml is None else round(self.volume_ml, 3),
+            "slices": self.slices,
+            "asked_slices": self.asked_slices,
+        }
+
+
+@dataclass
+class CaseResult:
+    """One volume and its report.
+
+    Attributes:
+        geometry: of the volume, and so of every mask.
+        rows: one per sentence, in the report's order.
+        provenance: checkpoint, intensity, device, thresholds and the rest, as plain JSON values.
+        warnings: sentences for the user.
+        spacing_known: False when mm, and so mL, are only nominal.
+    """
+
+    geometry: Geometry
+    rows: list[SentenceResult]
+    provenance: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+    spacing_known: bool = True
+
+    @property
+    def segments(self) -> list[SentenceResult]:
+        """The rows that have a mask."""
+        return [row for row in self.rows if row.mask is not None]
+
+    def row(self, sentence_id: str) -> SentenceResult:
+        """Return one sentence's row; KeyError names the ids there are."""
+        for row in self.rows:
+            if row.sentence.id == sentence_id:
+                return row
+        raise KeyError(f"no sentence {sentence_id!r}; there are {', '.join(r.sentence.id for r in self.rows)}")
+
+    def segment_data(self) -> list[SegmentData]:
+        """The segments as files store them, each explaining itself by its tags."""
+        return [
+            SegmentData(row.segment_id or "", row.name, row.colour or (1.0, 1.0, 1.0), row.mask, self.tags(row))
+            for row in self.segments
+            if row.mask is not None
+        ]
+
+    def tags(self, row: SentenceResult) -> dict[str, str]:
+        """Provenance of one segment as plain text."""
+        about = self.provenance
+        intensity = about["intensity"]
+        return {
+            "Sentence": row.sentence.text,
+            "Field": row.field,
+            "Span": f"{row.sentence.span.start}-{row.sentence.span.end}",
+            "State": row.state.value + (" (forced)" if row.forced else ""),
+            "Prompt": row.prompt.text if row.prompt else "",
+            "Network": about["network"],
+            "Checkpoint": about["checkpoint_hash"],
+            "Version": about["version"],
+            "Threshold": f"{about['thresholds']['mask']:g}",
+            "Presence": "" if row.presence is None else f"{row.presence:.4f}",
+            "Intensity": f"{intensity['convention']}, {intensity['kind']}: {intensity['reason']}",
+            "Date": about["date"],
+            "Device": f"{about['device']['name']}, {about['precision']['name']}",
+            "Cleanup": about["cleanup"],
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain JSON values."""
+        return {
+            "rows": [row.to_dict() for row in self.rows],
+            "segments": len(self.segments),
+            "geometry": {
+                "size": list(self.geometry.size),
+                "spacing_mm": list(self.geometry.spacing),
+                "origin_lps_mm": list(self.geometry.origin),
+                "direction": list(self.geometry.direction),
+                "spacing_known": self.spacing_known,
+            },
+            "provenance": self.provenance,
+            "warnings": list(self.warnings),
+        }

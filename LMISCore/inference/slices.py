@@ -1,0 +1,137 @@
+"""A volume as the pictures a network sees, and the slices that a sentence's head-feet words choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from LMISCore.errors import InputError
+from LMISCore.volumes.framing import Frame
+from LMISCore.volumes.intensity import Normaliser, fit_normaliser
+from LMISCore.volumes.orientation import Canonical
+from LMISCore.volumes.volume import Volume
+
+# Feet to head, the order in which canonical axial slices run.
+LEVELS = ("lower", "mid", "upper")
+
+
+@dataclass(frozen=True)
+class SlicePictures:
+    """One volume, ready to be read slice by slice; a batch of pictures exists only while it is asked for.
+
+    Attributes:
+        canonical: the volume turned so that slices run feet to head, rows front to back, columns right to left.
+        frame: place of a slice in the network's picture.
+        normaliser: the card's intensity convention, fitted to the whole volume.
+        kind_reason: one clause on how HU or picture was decided.
+        colour: "grey", "rgb" or "bgr", as the network was trained.
+    """
+
+    canonical: Canonical
+    frame: Frame
+    normaliser: Normaliser
+    kind_reason: str
+    colour: str
+
+    @property
+    def count(self) -> int:
+        """N, the number of slices."""
+        return int(self.canonical.slices.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(H, W)`` of a slice, pixels."""
+        return self.frame.shape
+
+    def picture(self, index: int) -> np.ndarray:
+        """Slice ``index`` as the network's picture ``(3, h, w)`` float32 in [0, 1]."""
+        values = self.canonical.slices[index]
+        if values.ndim == 3 and self.colour == "grey":
+            # Rec. 601 luma, what Pillow's "L" gives.
+            values = values.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        elif values.ndim == 3 and self.colour == "bgr":
+            values = values[..., ::-1]
+        return self.normaliser(values, self.frame)
+
+    def batch(self, indices: Sequence[int]) -> np.ndarray:
+        """Pictures ``(B, 3, h, w)`` float32 of some slices."""
+        return np.stack([self.picture(index) for index in indices])
+
+    def native(self, slices: np.ndarray) -> np.ndarray:
+        """Bring ``(N, H, W)`` back to the volume's own ``(K, J, I)``, contiguous."""
+        return np.ascontiguousarray(self.canonical.to_native(slices))
+
+
+def prepare_slices(volume: Volume, image: dict[str, Any], intensity: str = "auto") -> SlicePictures:
+    """Turn, frame and normalise a volume as a card's ``image`` entry says.
+
+    Args:
+        volume: any geometry; a single slice is a picture and is taken as it is.
+        image: the card's ``size`` [h, w], ``convention``, ``plane`` and ``colour``.
+        intensity: "auto", "hu" or "picture".
+
+    Raises:
+        InputError: for an unknown intensity kind or convention.
+    """
+    plane = image["plane"]
+    # Weights made for single pictures read a volume in axial slices: there is no better guess.
+    canonical = Canonical(volume, plane="auto" if volume.is_picture_2d or plane == "picture" else plane)
+    height, width = (int(side) for side in canonical.slices.shape[1:3])
+    rows, columns = canonical.spacing_rc
+    frame = Frame((height, width), (int(image["size"][0]), int(image["size"][1])), (rows, columns))
+    if intensity not in ("auto", "hu", "picture"):
+        raise InputError(f"The intensity {intensity!r} is unknown; choose auto, hu or picture.")
+    normaliser, reason = fit_normaliser(volume.array, image["convention"], intensity)  # type: ignore[arg-type]
+    return SlicePictures(canonical, frame, normaliser, reason, str(image.get("colour", "grey")))
+
+
+def organ_slices(organ_mask: np.ndarray, volume: Volume, canonical: Canonical) -> tuple[int, int]:
+    """First slice and one past the last slice that hold the organ.
+
+    Args:
+        organ_mask: ``(K, J, I)`` on the volume's own grid, non-zero inside.
+        volume: the volume it belongs to.
+        canonical: the volume turned to slices.
+
+    Raises:
+        InputError: if the mask has another shape than the volume or is empty.
+    """
+    if organ_mask.shape != volume.geometry.shape:
+        raise InputError(
+            f"The organ mask has {_size(organ_mask.shape)} voxels but the volume has {_size(volume.geometry.shape)}; "
+            "give a mask on the volume's own grid."
+        )
+    found = np.flatnonzero((canonical.from_native(organ_mask) != 0).any(axis=(1, 2)))
+    if not len(found):
+        raise InputError("The organ mask is empty; give one with at least one voxel, or none at all.")
+    return int(found[0]), int(found[-1]) + 1
+
+
+def level_slices(levels: Iterable[str], extent: tuple[int, int]) -> list[int]:
+    """Slices of the head-feet thirds that a sentence names.
+
+    The extent (of the organ where its mask is given, else of the volume) is cut into three equal parts: "lower"
+    (basal) is the third next to the feet, "upper" (apical) the one next to the head. A slice belongs to the third
+    that holds its middle. No level means every slice of the volume is asked, which is the caller's to say; an
+    extent of fewer than three slices has no thirds, and all of it is returned.
+
+    Args:
+        levels: some of "lower", "mid", "upper".
+        extent: first slice and one past the last, counted from the feet.
+
+    >>> level_slices({"lower"}, (0, 9)), level_slices({"upper", "mid"}, (10, 16))
+    ([0, 1, 2], [12, 13, 14, 15])
+    """
+    first, end = extent
+    count = end - first
+    wanted = {LEVELS.index(level) for level in levels}
+    if count < len(LEVELS) or not wanted:
+        return list(range(first, end))
+    return [first + n for n in range(count) if int((n + 0.5) * len(LEVELS) / count) in wanted]
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in reversed(shape))

@@ -1,0 +1,80 @@
+"""The result as a table: for the terminal and as CSV. Works on the plain values of ``CaseResult.to_dict``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from typing import Any
+
+CSV_COLUMNS = (
+    "id",
+    "field",
+    "sentence",
+    "state",
+    "reason",
+    "segment",
+    "segment_id",
+    "presence",
+    "volume_ml",
+    "volume_is_nominal",
+    "slices",
+    "forced",
+)
+_TITLES = ("sentence", "state", "segment", "presence", "volume (mL)", "slices")
+_NARROWEST_SENTENCE = 24
+
+
+def csv_text(result: dict[str, Any]) -> str:
+    """One line per sentence, with a header; empty cells where there is no segment or score."""
+    nominal = not result["geometry"]["spacing_known"]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in result["rows"]:
+        known = nominal if row["volume_ml"] is not None else None
+        writer.writerow({**row, "sentence": _one_line(row["sentence"]), "volume_is_nominal": known})
+    return stream.getvalue()
+
+
+def terminal_table(result: dict[str, Any], width: int | None = None) -> str:
+    """The table for people: sentence, state, segment, presence score, volume in mL, slices.
+
+    Args:
+        result: of ``CaseResult.to_dict``.
+        width: columns of the terminal; sentences are cut to what the other columns leave. None asks the terminal.
+    """
+    nominal = not result["geometry"]["spacing_known"]
+    rows = [
+        (
+            _one_line(row["sentence"]),
+            row["state"] + (" (forced)" if row["forced"] else ""),
+            row["segment"] or "-",
+            "-" if row["presence"] is None else f"{row['presence']:.2f}",
+            "-" if row["volume_ml"] is None else f"{row['volume_ml']:.1f}" + (" (nominal spacing)" if nominal else ""),
+            "-" if row["slices"] is None else str(row["slices"]),
+        )
+        for row in result["rows"]
+    ]
+    widths = [max(len(line[column]) for line in (_TITLES, *rows)) for column in range(len(_TITLES))]
+    total = width or shutil.get_terminal_size((120, 24)).columns
+    widths[0] = min(widths[0], max(_NARROWEST_SENTENCE, total - sum(widths[1:]) - 2 * (len(widths) - 1)))
+    rule = "  ".join("-" * size for size in widths)
+    return "\n".join([_line(_TITLES, widths), rule, *(_line(row, widths) for row in rows)])
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    # Numbers stand right, so that their sizes can be compared down a column.
+    shown = [
+        _cut(cell, size).rjust(size) if column in (3, 4, 5) else _cut(cell, size).ljust(size)
+        for column, (cell, size) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(shown).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,94 @@
+"""Dice and IoU: counted once per image, reduced in whichever way is asked.
+
+Two reductions share one literature: the mean over images (LViT, RecLMIS) and the score of all pixels pooled
+(LanGuideMedSeg); pooled scores obey IoU = Dice / (2 - Dice) exactly, means do not. An image whose truth is empty has
+no Dice: it is left out of the mean and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pixels (or voxels) of one image: true positives, false positives, false negatives."""
+
+    tp: int
+    fp: int
+    fn: int
+
+    @property
+    def empty_truth(self) -> bool:
+        """Whether the truth has no foreground."""
+        return self.tp + self.fn == 0
+
+    @property
+    def dice(self) -> float:
+        """``2 tp / (2 tp + fp + fn)``; NaN when both truth and prediction are empty."""
+        size = 2 * self.tp + self.fp + self.fn
+        return 2 * self.tp / size if size else float("nan")
+
+    @property
+    def iou(self) -> float:
+        """``tp / (tp + fp + fn)``; NaN when both are empty."""
+        union = self.tp + self.fp + self.fn
+        return self.tp / union if union else float("nan")
+
+
+def count(prediction: np.ndarray, truth: np.ndarray) -> Counts:
+    """Count agreement of two boolean arrays of one shape.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    if prediction.shape != truth.shape:
+        raise ValueError(f"prediction has shape {prediction.shape}, truth {truth.shape}; expected the same")
+    prediction, truth = prediction.astype(bool), truth.astype(bool)
+    tp = int(np.count_nonzero(prediction & truth))
+    return Counts(tp, int(np.count_nonzero(prediction)) - tp, int(np.count_nonzero(truth)) - tp)
+
+
+def pooled(counts: Iterable[Counts]) -> Counts:
+    """Add up the pixels of all images."""
+    tp = fp = fn = 0
+    for c in counts:
+        tp, fp, fn = tp + c.tp, fp + c.fp, fn + c.fn
+    return Counts(tp, fp, fn)
+
+
+@dataclass(frozen=True)
+class OverlapSummary:
+    """Both reductions of a set of images.
+
+    Attributes:
+        mean_dice, mean_iou: over the images with foreground in the truth; NaN when there is none.
+        pooled_dice, pooled_iou: over all pixels of all images.
+        images: number of images counted in the mean.
+        empty_truths: number of images left out of the mean because their truth is empty.
+    """
+
+    mean_dice: float
+    mean_iou: float
+    pooled_dice: float
+    pooled_iou: float
+    images: int
+    empty_truths: int
+
+
+def summarise(counts: Iterable[Counts]) -> OverlapSummary:
+    """Reduce per-image counts to the mean over images and the pooled score."""
+    counts = list(counts)
+    full = [c for c in counts if not c.empty_truth]
+    everything = pooled(counts)
+    return OverlapSummary(
+        mean_dice=float(np.mean([c.dice for c in full])) if full else float("nan"),
+        mean_iou=float(np.mean([c.iou for c in full])) if full else float("nan"),
+        pooled_dice=everything.dice,
+        pooled_iou=everything.iou,
+        images=len(full),
+        empty_truths=len(counts) - len(full),
+    )

@@ -1,0 +1,44 @@
+"""What every network takes in from the image and gives back: two small types shared by all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Text-free features of a batch of images, computed once and shared by all sentences asked of them.
+
+    Attributes:
+        levels: feature maps from fine to coarse, each ``(B, C_l, H_l, W_l)``.
+        size: ``(H, W)`` of the images before padding to the network's stride; logits are cropped back to it.
+    """
+
+    levels: tuple[Tensor, ...]
+    size: tuple[int, int]
+
+    def rows(self, index: slice | Tensor) -> ImageFeatures:
+        """Return the features of some images of the batch."""
+        return ImageFeatures(tuple(level[index] for level in self.levels), self.size)
+
+    def repeat(self, count: int) -> ImageFeatures:
+        """Repeat each image ``count`` times in place (b0 b0 ... b1 b1 ...), to pair it with several sentences."""
+        return ImageFeatures(tuple(level.repeat_interleave(count, dim=0) for level in self.levels), self.size)
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """Result of one call.
+
+    Attributes:
+        logits: ``(B, 1, H, W)``; the probability is their sigmoid.
+        maps: explanation maps by name, each ``(B, 1, h, w)`` at its own resolution; each network's ``MAP_MEANINGS``
+            says in one line what a name means.
+        intermediates: further tensors that only the network's own loss reads.
+    """
+
+    logits: Tensor
+    maps: dict[str, Tensor] = field(default_factory=dict)
+    intermediates: dict[str, Tensor] = field(default_factory=dict)

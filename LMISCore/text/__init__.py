@@ -1,0 +1,1 @@
+"""Text: reports into fields and sentences, sentences into findings, prompts and token states."""

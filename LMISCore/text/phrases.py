@@ -1,0 +1,95 @@
+"""Words with their places, and tables of phrases looked up word by word (longest phrase first, linear in the text)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from typing import Any, Generic, TypeVar
+
+from LMISCore.resources import resource
+
+Value = TypeVar("Value")
+
+# Numbers keep their decimals, r/o and w/o are words, a hyphen inside a word separates, one between spaces is a dash.
+_TOKEN = re.compile(
+    r"\b[rsw]/[op]\b|\d{1,9}(?:[.,]\d{1,9})?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:?()\[\]]|(?<=\s)[-–—]+(?=\s)",  # noqa: RUF001
+    re.IGNORECASE,
+)
+_IRREGULAR = {
+    "atelectases": "atelectasis",
+    "metastases": "metastasis",
+    "diagnoses": "diagnosis",
+    "nuclei": "nucleus",
+    "foci": "focus",
+    "emboli": "embolus",
+    "thrombi": "thrombus",
+    "bullae": "bulla",
+    "pneumoniae": "pneumonia",
+}
+_ENDINGS = ("ations", "ation", "ative", "ated", "ions", "ion", "ious", "ive", "ed")
+_KEPT_LETTERS = 5
+_SAME = {"\u2013": "-", "\u2014": "-", "isn\u2019t": "isn't", "aren\u2019t": "aren't", "can\u2019t": "can't"}
+
+
+def tokens(text: str) -> tuple[list[str], list[re.Match[str]]]:
+    """Return the words, numbers and meaningful signs of ``text`` in lower case, and where each stands."""
+    found = list(_TOKEN.finditer(text))
+    return [_SAME.get(word, word) for word in (match[0].lower() for match in found)], found
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """Return ``word`` without plural and without the endings that turn a noun into an adjective or participle.
+
+    >>> [stem(word) for word in ("opacities", "infected", "infection", "consolidative", "masses", "atelectases")]
+    ['opacity', 'infect', 'infect', 'consolid', 'mass', 'atelectasis']
+    """
+    word = word.removesuffix("'s")
+    word = _IRREGULAR.get(word, word)
+    if word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif word.endswith(("sses", "shes", "ches", "xes", "zes")):
+        word = word[:-2]
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        word = word[:-1]
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= _KEPT_LETTERS:
+            return word[: -len(ending)]
+    return word
+
+
+class PhraseTable(Generic[Value]):
+    """Phrases (sequences of words) and what each means."""
+
+    def __init__(self, entries: Iterable[tuple[Sequence[str], Value]]) -> None:
+        self._by_first: dict[str, list[tuple[tuple[str, ...], Value]]] = {}
+        for words, value in entries:
+            if words:
+                self._by_first.setdefault(words[0], []).append((tuple(words), value))
+        for choices in self._by_first.values():
+            choices.sort(key=lambda choice: -len(choice[0]))
+
+    def find(self, words: Sequence[str]) -> list[tuple[int, int, Value]]:
+        """Return (first, past the last, value) of each phrase in ``words``, none overlapping another."""
+        found: list[tuple[int, int, Value]] = []
+        position = 0
+        by_first = self._by_first
+        for start, word in enumerate(words):
+            if word not in by_first or start < position:
+                continue
+            for phrase, value in by_first[word]:
+                end = start + len(phrase)
+                if tuple(words[start:end]) == phrase:
+                    found.append((start, end, value))
+                    position = end
+                    break
+        return found
+
+
+@cache
+def rules(name: str) -> dict[str, Any]:
+    """Return the rule table ``resources/rules/<name>.json``."""
+    loaded: dict[str, Any] = json.loads(resource("rules", f"{name}.json").read_text(encoding="utf-8"))
+    return loaded

@@ -1,0 +1,293 @@
+"""Training recipes: YAML files checked key by key, with errors that name the line.
+
+A recipe names data, network, sentences, augmentation and optimisation; ``key=value`` on the command line overrides
+single keys (``training.steps=200``). What is left out keeps the default shown in the classes below.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+
+from LMISCore.errors import InputError
+from LMISCore.resources import resource
+from LMISCore.training.augment import Augmentation
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Where the pairs are. ``train`` and ``val`` are shell-style patterns on the case names."""
+
+    source: str = ""
+    train: tuple[str, ...] = ("*",)
+    val: tuple[str, ...] = ("*",)
+    case_pattern: str = ""
+    name: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """Network by name and its options; ``text_width`` is the encoder's and set by itself."""
+
+    name: str = "tirnet"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TextRecipe:
+    """Encoder (a name or a folder), rewriting of place words, and whether text is withheld (image-only training)."""
+
+    encoder: str = "minilm"
+    rewrite: Literal["none", "lvit_axial"] = "none"
+    ignore: bool = False
+
+
+@dataclass(frozen=True)
+class ImageRecipe:
+    """Picture size [h, w], intensity convention, plane, and how many degraded variants of each slice are prepared."""
+
+    size: tuple[int, ...] = (224, 224)
+    convention: str = "percentile"
+    plane: Literal["axial", "coronal", "sagittal", "picture"] = "picture"
+    variants: int = 1
+
+
+@dataclass(frozen=True)
+class PairsRecipe:
+    """Shares of the kinds of sentence (see training/pairs.py) and the words they are made of."""
+
+    shares: dict[str, float] = field(default_factory=lambda: {"report": 1.0})
+    names: tuple[str, ...] = ("finding",)
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """Optimisation. ``ema`` is the decay of the exponential average of the weights that is validated and kept."""
+
+    steps: int = 1000
+    batch: int = 8
+    learning_rate: float = 3e-4
+    final_rate: float = 1e-6
+    warmup: int = 50
+    weight_decay: float = 1e-5
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    validate_every: int = 100
+    patience: int = 1000
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 3407
+
+
+@dataclass(frozen=True)
+class CardRecipe:
+    """What the checkpoint's card says in words, and the findings its weights know: canonical name to synonyms."""
+
+    modality: str = ""
+    orientation: str = "patient's right on the picture's left, anterior up"
+    licence: str = ""
+    intended_use: str = ""
+    limits: tuple[str, ...] = ()
+    findings: dict[str, list[str]] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
+    dtype: Literal["float32", "float16"] = "float32"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run."""
+
+    name: str
+    data: DataRecipe = field(default_factory=DataRecipe)
+    network: NetworkRecipe = field(default_factory=NetworkRecipe)
+    text: TextRecipe = field(default_factory=TextRecipe)
+    image: ImageRecipe = field(default_factory=ImageRecipe)
+    pairs: PairsRecipe = field(default_factory=PairsRecipe)
+    loss: dict[str, float] = field(default_factory=dict)
+    augment: Augmentation = field(default_factory=Augmentation)
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+    card: CardRecipe = field(default_factory=CardRecipe)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, tuples as lists, for the card and the log."""
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return plain
+
+
+def load_recipe(name: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
+    """Read a recipe by path, or by the name of a bundled one, and apply ``key=value`` overrides.
+
+    Raises:
+        InputError: naming the file, the line and what was expected.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml") and not path.exists():
+        path = _bundled(str(name))
+    if not path.is_file():
+        raise InputError(f"There is no recipe file {path}; give a .yaml file or one of: {', '.join(recipe_names())}.")
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path.name}{line} is not YAML: {getattr(error, 'problem', error)}; mend the line.") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{path.name} holds no keys; expected a recipe that begins with 'name:'.")
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator or not key:
+            raise InputError(f"Got {override!r} after the recipe; expected key=value, such as training.steps=200.")
+        _override(node, key.split("."), value)
+    recipe = _build(Recipe, node, path.name, "")
+    assert isinstance(recipe, Recipe)
+    _check(recipe, path.name)
+    return recipe
+
+
+def recipe_names() -> list[str]:
+    """Names of the bundled recipes."""
+    return sorted(path.stem for path in resource("recipes").glob("*.yaml"))
+
+
+def _bundled(name: str) -> Path:
+    return resource("recipes") / f"{name}.yaml"
+
+
+def _override(node: yaml.MappingNode, keys: list[str], text: str) -> None:
+    value = yaml.compose(text or "''", Loader=yaml.SafeLoader)
+    if value is None:
+        value = yaml.ScalarNode("tag:yaml.org,2002:str", "")
+    for number, key in enumerate(keys):
+        found = next((i for i, (k, _) in enumerate(node.value) if k.value == key), None)
+        if number == len(keys) - 1:
+            # A line of None marks a value from the command line.
+            entry = (yaml.ScalarNode("tag:yaml.org,2002:str", key), value)
+            value.start_mark = entry[0].start_mark = None
+            node.value = [pair for i, pair in enumerate(node.value) if i != found] + [entry]
+            return
+        if found is None or not isinstance(node.value[found][1], yaml.MappingNode):
+            child = yaml.MappingNode("tag:yaml.org,2002:map", [])
+            node.value = [pair for i, pair in enumerate(node.value) if i != found]
+            node.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", key), child))
+            node = child
+        else:
+            node = node.value[found][1]
+
+
+def _where(node: yaml.Node, file: str) -> str:
+    mark = node.start_mark
+    return f"{file} line {mark.line + 1}" if mark is not None else "the command line"
+
+
+def _build(kind: type, node: yaml.Node, file: str, prefix: str) -> Any:
+    """Turn a mapping node into a dataclass, complaining about unknown, missing and repeated keys."""
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{_where(node, file)}: {prefix or 'recipe'} must hold keys, one to a line.")
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        if key not in hints:
+            close = get_close_matches(key, list(hints), n=1)
+            hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(hints)}."
+            raise InputError(f"{_where(key_node, file)}: unknown key {prefix}{key}; {hint}")
+        if key in values:
+            raise InputError(f"{_where(key_node, file)}: {prefix}{key} appears twice; keep one.")
+        values[key] = _value(hints[key], value_node, file, prefix + key)
+    missing = [
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values
+    ]
+    if missing:
+        raise InputError(f"{file}: the key {prefix}{missing[0]} is missing; add it.")
+    return kind(**values)
+
+
+def _value(hint: Any, node: yaml.Node, file: str, key: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, node, file, f"{key}.")
+    loader = yaml.SafeLoader("")
+    value = loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    expected, converted = _convert(hint, value)
+    if expected:
+        raise InputError(f"{_where(node, file)}: {key} is {value!r}, expected {expected}.")
+    return converted
+
+
+def _convert(hint: Any, value: Any) -> tuple[str, Any]:
+    """Return what was expected (empty when the value fits) and the value in its own type."""
+    origin = get_origin(hint)
+    if hint is Any:
+        return "", value
+    if origin is Literal:
+        return ("" if value in get_args(hint) else f"one of {', '.join(map(str, get_args(hint)))}"), value
+    if origin is tuple:
+        items = value if isinstance(value, list) else [value]
+        parts = [_convert(get_args(hint)[0], item) for item in items]
+        wrong = next((expected for expected, _ in parts if expected), "")
+        return (f"a list, each {wrong}" if wrong else ""), tuple(item for _, item in parts)
+    if origin in (dict, list):
+        if not isinstance(value, origin):
+            return ("keys with values" if origin is dict else "a list"), value
+        inner = get_args(hint)[-1]
+        parts = [_convert(inner, item) for item in (value.values() if origin is dict else value)]
+        wrong = next((expected for expected, _ in parts if expected), "")
+        if wrong:
+            return f"each value {wrong}", value
+        items = [item for _, item in parts]
+        return "", dict(zip(value, items, strict=True)) if origin is dict else items
+    if hint is float and isinstance(value, str):
+        # YAML 1.1 reads 3e-4 as text because it lacks a point.
+        try:
+            value = float(value)
+        except ValueError:
+            return "a number", value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return "", float(value)
+    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
+        fits = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
+        names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+        return ("" if fits else names.get(hint, hint.__name__)), value
+    return f"a value of type {hint}", value
+
+
+def _check(recipe: Recipe, file: str) -> None:
+    """Refuse numbers that cannot work, before any data is read."""
+    from LMISCore.training.pairs import KINDS
+    from LMISCore.volumes.intensity import CONVENTIONS
+
+    training, image = recipe.training, recipe.image
+    rules = (
+        (len(image.size) == 2 and min(image.size) >= 16, f"image.size is {image.size}", "two sides of at least 16 pixels"),
+        (image.convention in CONVENTIONS, f"image.convention is {image.convention}", " or ".join(CONVENTIONS)),
+        (image.variants >= 1, f"image.variants is {image.variants}", "at least 1"),
+        (training.steps >= 1, f"training.steps is {training.steps}", "at least 1"),
+        (training.batch >= 1, f"training.batch is {training.batch}", "at least 1"),
+        (training.validate_every >= 1, f"training.validate_every is {training.validate_every}", "at least 1"),
+        (training.learning_rate > 0, f"training.learning_rate is {training.learning_rate}", "above 0"),
+        (0 <= training.ema < 1, f"training.ema is {training.ema}", "from 0 up to, but not, 1"),
+        (set(recipe.pairs.shares) <= set(KINDS), f"pairs.shares has {', '.join(recipe.pairs.shares)}", ", ".join(KINDS)),
+        (all(share >= 0 for share in recipe.pairs.shares.values()), "a share in pairs.shares is negative", "0 or more"),
+        (sum(recipe.pairs.shares.values()) > 0, "the shares in pairs.shares add up to 0", "one above 0"),
+        (len(recipe.pairs.names) > 0, "pairs.names is empty", "at least one name of the finding"),
+    )
+    for holds, got, expected in rules:
+        if not holds:
+            raise InputError(f"{file}: {got}, expected {expected}.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,342 @@
+"""The training loop: one recipe in, one checkpoint with its card out.
+
+The step's batch depends on the seed and the step's number alone, so a run that was killed continues where its last
+state was saved. The checkpoint kept is the one with the best mean Dice on Val; Test is never opened.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import LMISCore
+from LMISCore.atomic import atomic_path, write_text
+from LMISCore.checkpoints.card import Card
+from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
+from LMISCore.data.manifest import data_hash, text_hash
+from LMISCore.errors import Cancelled, InputError
+from LMISCore.inference.devices import choose_device, choose_precision
+from LMISCore.losses import LOSSES
+from LMISCore.networks import create_network
+from LMISCore.text.cache import EmbeddingCache
+from LMISCore.text.encoders import create_encoder
+from LMISCore.training.datasets import BatchMaker, Slice, load_slices, read_split
+from LMISCore.training.recipe import Recipe
+from LMISCore.training.state import NAME as STATE_NAME
+from LMISCore.training.state import load_state, save_state
+from LMISCore.training.validation import overlap, presence_threshold
+
+Progress = Callable[[int, int, str], object]
+CHECKPOINT_NAME = "checkpoint.safetensors"
+LOG_NAME = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run ended with."""
+
+    checkpoint: Path
+    best_dice: float
+    best_step: int
+    steps: int
+    stopped: str
+
+
+class Trainer:
+    """One run of a recipe in one folder.
+
+    Args:
+        recipe: what to train.
+        folder: where checkpoint, log and resume state go.
+        device: "auto", "cpu", "cuda" or "mps".
+        progress: called with (done, total, stage); returning False stops after saving the state.
+        resume: continue from the folder's state if it has one.
+
+    Raises:
+        InputError: if the data, the recipe or the state cannot be used.
+    """
+
+    def __init__(
+        self, recipe: Recipe, folder: str | Path, device: str = "auto", progress: Progress | None = None, resume: bool = True
+    ) -> None:
+        self.recipe = recipe
+        self.folder = Path(folder)
+        self.progress: Progress = progress or (lambda done, total, stage: None)
+        choice = choose_device(device)
+        self.device = choice.device
+        self.precision = choose_precision(recipe.training.precision, choice.name)
+        self.cache = EmbeddingCache(create_encoder(recipe.text.encoder, device=choice.name))
+        train_pairs, val_pairs = read_split(recipe, "Train"), read_split(recipe, "Val")
+        shared = {pair.patient for pair in train_pairs} & {pair.patient for pair in val_pairs}
+        if shared:
+            raise InputError(f"Patient {sorted(shared)[0]} is in both Train and Val; a patient may be in one split only.")
+        self.hashes = {
+            "train": data_hash(train_pairs),
+            "val": data_hash(val_pairs),
+            "train_text": text_hash(train_pairs),
+            "val_text": text_hash(val_pairs),
+        }
+        self.counts = {"train": len(train_pairs), "val": len(val_pairs)}
+        self.cases = {
+            "train": sorted({pair.case for pair in train_pairs}),
+            "val": sorted({pair.case for pair in val_pairs}),
+        }
+        self.train = load_slices(recipe, train_pairs, recipe.image.variants, self.progress)
+        self.val = load_slices(recipe, val_pairs, 1, self.progress)
+        # Seeds the initial weights; batches have generators of their own.
+        torch.manual_seed(recipe.training.seed)
+        options = {**recipe.network.options, "text_width": self.cache.encoder.width}
+        network = create_network(recipe.network.name, **options)
+        self.network: nn.Module = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.loss = _loss(recipe)
+        training = recipe.training
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
+        self.step = 0
+        self.best: dict[str, Any] = {"dice": -1.0, "step": 0}
+        self.seen: set[str] = set()
+        self.seconds = 0.0
+        if resume and (self.folder / STATE_NAME).is_file():
+            self._resume()
+
+    def run(self) -> TrainingResult:
+        """Train to the last step, or until Val has not improved for ``patience`` steps.
+
+        Raises:
+            Cancelled: if the progress callback returned False; the state is saved.
+            InputError: if the loss is no longer finite; the last good checkpoint is kept.
+        """
+        recipe = self.recipe.training
+        maker = BatchMaker(self.train, self.recipe)
+        stopped = "all steps done"
+        if self.step == 0:
+            write_text(self.folder / LOG_NAME, "")
+        since = time.perf_counter()
+        while self.step < recipe.steps:
+            terms = self._step(maker)
+            last = self.step == recipe.steps
+            if self.step % recipe.validate_every == 0 or last:
+                self.seconds += time.perf_counter() - since
+                since = time.perf_counter()
+                self._validate(terms)
+                if self.step - self.best["step"] >= recipe.patience:
+                    stopped = f"Val has not improved for {recipe.patience} steps"
+                    break
+            if self.progress(self.step, recipe.steps, f"training, loss {terms['loss']:.3f}") is False:
+                self._save_state()
+                raise Cancelled(f"Training was stopped after step {self.step}; run the same command to go on.")
+        self._finish(stopped)
+        return TrainingResult(
+            self.folder / CHECKPOINT_NAME, float(self.best["dice"]), int(self.best["step"]), self.step, stopped
+        )
+
+    def _step(self, maker: BatchMaker) -> dict[str, float]:
+        recipe = self.recipe.training
+        batch = maker.batch(self.step)
+        self.seen.update(batch.sentences)
+        rate = learning_rate(self.step, recipe.steps, recipe.warmup, recipe.learning_rate, recipe.final_rate)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        text = self.cache.states(batch.sentences).to(self.device)
+        images = batch.images.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype=self.precision.dtype, enabled=self.precision.dtype is not None):
+            output = self.network(images, text.states, text.mask)
+        total, terms = self.loss(output, batch.masks.to(self.device))
+        value = float(total.detach())
+        if not math.isfinite(value):
+            raise InputError(
+                f"The loss became {value} at step {self.step + 1}; lower training.learning_rate or set "
+                f"training.clip_norm=1; the last good checkpoint is {self.folder / CHECKPOINT_NAME}."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        if recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        self.optimiser.step()
+        self.step += 1
+        update_average(self.averaged, self.network, recipe.ema, self.step)
+        return {"loss": value, **{name: float(term.detach()) for name, term in terms.items()}, "rate": rate}
+
+    def _validate(self, terms: dict[str, float]) -> None:
+        found = overlap(self.averaged, self.val, self.recipe.image.convention, self.cache, self.device)
+        line = {
+            "step": self.step,
+            **{name: round(value, 6) for name, value in terms.items()},
+            "val_mean_dice": found.mean_dice,
+            "val_mean_iou": found.mean_iou,
+            "val_pooled_dice": found.pooled_dice,
+            "val_images": found.images,
+            "training_seconds": round(self.seconds, 1),
+        }
+        with (self.folder / LOG_NAME).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        if found.mean_dice > self.best["dice"]:
+            self.best = {"dice": found.mean_dice, "iou": found.mean_iou, "pooled": found.pooled_dice, "step": self.step}
+            self._save_checkpoint(self.averaged)
+        self._save_state()
+
+    def _save_state(self) -> None:
+        notes = {
+            "recipe": self.recipe.as_dict(),
+            "hashes": self.hashes,
+            "best": self.best,
+            "seen": sorted(self.seen),
+            "seconds": self.seconds,
+        }
+        save_state(self.folder, self.step, self.network, self.averaged, self.optimiser, notes)
+
+    def _resume(self) -> None:
+        self.step, notes = load_state(self.folder, self.network, self.averaged, self.optimiser)
+        if notes["hashes"] != self.hashes:
+            raise InputError(f"The data differ from those the run in {self.folder} began with; train into another folder.")
+        changed = _changed(notes["recipe"], self.recipe.as_dict())
+        if changed:
+            raise InputError(
+                f"The recipe differs in {', '.join(changed)} from the one the run in {self.folder} began with; "
+                "restore it or train into another folder."
+            )
+        self.best, self.seconds = notes["best"], float(notes["seconds"])
+        self.seen = set(notes["seen"])
+
+    def _finish(self, stopped: str) -> None:
+        """Choose the presence threshold on Val with the best weights and write both into the card."""
+        path = self.folder / CHECKPOINT_NAME
+        checkpoint = load_checkpoint(path, device=str(self.device))
+        finding = next(iter(self.recipe.card.findings), self.recipe.pairs.names[0])
+        chosen = presence_threshold(
+            checkpoint.network, self.val, finding, self.recipe.image.convention, self.cache, self.device
+        )
+        self._save_checkpoint(checkpoint.network, {"presence": chosen.as_dict(), "stopped": stopped})
+
+    def _save_checkpoint(self, network: nn.Module, final: dict[str, Any] | None = None) -> None:
+        card = self.card(final or {})
+        save_checkpoint(self.folder / CHECKPOINT_NAME, network, card, dtype=self.recipe.card.dtype)
+
+    def card(self, final: dict[str, Any]) -> Card:
+        """Everything known about the weights; figures are added by ``lmis evaluate`` alone."""
+        recipe = self.recipe
+        presence = final.get("presence", {}).get("threshold", 0.5)
+        return Card(
+            name=recipe.name,
+            network=recipe.network.name,
+            network_options=dict(getattr(self.network, "options", {})),
+            text_encoder=self.cache.encoder.describe(),
+            image={
+                "size": list(recipe.image.size),
+                "convention": recipe.image.convention,
+                "plane": recipe.image.plane,
+                "orientation": recipe.card.orientation,
+                "colour": "grey" if self.train[0].plain.shape[1] == 1 else "rgb",
+            },
+            modality=recipe.card.modality,
+            vocabulary={
+                "findings": recipe.card.findings or {recipe.pairs.names[0]: list(recipe.pairs.names)},
+                "places": list(recipe.card.places),
+                "sentences_seen": len(self.seen),
+            },
+            thresholds={"mask": 0.5, "presence": presence},
+            data={
+                "name": recipe.data.name,
+                "licence": recipe.data.licence,
+                "pairs": self.counts,
+                "cases": self.cases,
+                "hashes": self.hashes,
+                "text_rewriting": recipe.text.rewrite,
+            },
+            recipe=recipe.as_dict(),
+            run={
+                "seed": recipe.training.seed,
+                "steps": self.step,
+                "best_step": self.best["step"],
+                "val_mean_dice_before_rounding": self.best["dice"],
+                "training_seconds": round(self.seconds, 1),
+                "device": str(self.device),
+                "precision": self.precision.name,
+                "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+                "versions": versions(),
+                **final,
+            },
+            licence=recipe.card.licence,
+            intended_use=recipe.card.intended_use,
+            limits=list(recipe.card.limits),
+        )
+
+
+def learning_rate(step: int, steps: int, warmup: int, highest: float, lowest: float) -> float:
+    """Linear warm-up, then one cosine half-cycle from ``highest`` to ``lowest``, per step."""
+    if step < warmup:
+        return highest * (step + 1) / warmup
+    share = (step - warmup) / max(1, steps - warmup)
+    return lowest + 0.5 * (highest - lowest) * (1 + math.cos(math.pi * share))
+
+
+@torch.no_grad()
+def update_average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move the exponential average of weights and running statistics towards the network's.
+
+    The decay starts low, ``(1 + step) / (10 + step)``, so that the first random weights are forgotten quickly.
+    """
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    source: dict[str, Tensor] = network.state_dict()
+    for name, value in averaged.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(source[name].detach(), weight)
+        else:
+            value.copy_(source[name])
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the weights depend on."""
+    import numpy
+    import SimpleITK
+    import transformers
+
+    return {
+        "LMISCore": LMISCore.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "numpy": numpy.__version__,
+        "SimpleITK": SimpleITK.Version_VersionString(),
+    }
+
+
+def _loss(recipe: Recipe) -> Any:
+    try:
+        return LOSSES[recipe.network.name](**recipe.loss)
+    except TypeError as error:
+        raise InputError(f"The loss of {recipe.network.name} cannot be built from {recipe.loss}: {error}.") from error
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """Keys whose values differ; a longer run of the same recipe is not a resume, so ``steps`` counts too."""
+    changed: list[str] = []
+    for key in sorted({*before, *now}):
+        a, b = before.get(key), now.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            changed += _changed(a, b, f"{prefix}{key}.")
+        elif a != b and f"{prefix}{key}" != "data.source":
+            changed.append(f"{prefix}{key}")
+    return changed
+
+
+def train(recipe: Recipe, folder: str | Path, device: str = "auto", progress: Progress | None = None, resume: bool = True) -> TrainingResult:
+    """Train a recipe into a folder; see :class:`Trainer`."""
+    return Trainer(recipe, folder, device, progress, resume).run()
+
+
+__all__: Sequence[str] = ["Slice", "Trainer", "TrainingResult", "train"]

@@ -1,0 +1,236 @@
+"""Read a volume from any supported file or DICOM folder; write an array on exactly a volume's grid.
+
+SimpleITK does the parsing and is imported on first use. What it would accept silently and wrongly (a cut NIfTI file, a
+displacement field taken for colour) is refused, each time with one sentence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from LMISCore.atomic import atomic_path
+from LMISCore.errors import InputError
+from LMISCore.volumes import dicom, nifti, pictures
+from LMISCore.volumes.volume import Geometry, Volume
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+GRID_SUFFIXES = (*nifti.SUFFIXES, ".nrrd", ".nhdr", ".mha", ".mhd")
+SUPPORTED = (*GRID_SUFFIXES, *dicom.SUFFIXES, *pictures.SUFFIXES)
+WRITABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
+_WRITABLE_TYPES = ("bool", "uint8", "int16", "uint16", "int32", "float32", "float64")
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read a volume file, a picture, a DICOM file or the folder of one DICOM series.
+
+    The grid is kept as the file states it: oblique, anisotropic, left-handed. Voxels keep the file's numbers (DICOM:
+    after the rescale slope, thus HU for CT). Alpha is dropped. Voxels that hold no number (NaN) become the smallest
+    finite value of the volume, what CT and MR show outside the body; -inf and +inf become the smallest and largest.
+    Such changes are told in ``Volume.warnings``.
+
+    Returns:
+        Volume with array (K, J, I) or (K, J, I, 3). Pictures have K = 1, spacing 1 mm and ``spacing_known`` False.
+
+    Raises:
+        InputError: if the path does not exist, is of no supported kind, is damaged, empty or without a finite value,
+            or holds what is not one grey or colour volume (time series, complex numbers, vectors, several series).
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no file or folder {path}; expected an image volume; check the path.")
+    if path.is_dir():
+        array, geometry, known, warnings = dicom.read_series(path)
+    else:
+        array, geometry, known, warnings = _read_file(path)
+    array, replaced = _finite(array, path)
+    return Volume(array, geometry, _stem(path), str(path), known, (*warnings, *replaced))
+
+
+def _read_file(path: Path) -> tuple[npt.NDArray[Any], Geometry, bool, tuple[str, ...]]:
+    suffix = _suffix(path, SUPPORTED)
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); expected an image; copy or export it again.")
+    if suffix in dicom.SUFFIXES or (not suffix and dicom.has_dicom_mark(path)):
+        return dicom.read_file(path)
+    if suffix in pictures.SUFFIXES:
+        array = pictures.read_picture(path)
+        rows, columns = array.shape[1:3]
+        return array, Geometry((columns, rows, 1)), False, ()
+    if suffix in GRID_SUFFIXES:
+        array, geometry = _read_grid(path, suffix)
+        return array, geometry, True, ()
+    raise InputError(
+        f"{path} is of no supported kind; expected one of {', '.join(SUPPORTED)} or a DICOM folder; convert it."
+    )
+
+
+def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry]:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        _check_content(reader, path)
+        not_finite = None
+        if suffix in nifti.SUFFIXES:
+            header = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+            values = int(np.prod(reader.GetSize())) * reader.GetNumberOfComponents()
+            not_finite = nifti.check_and_find_not_finite(path, header, values)
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError(_reason(str(error), path, suffix)) from error
+    array = sitk.GetArrayFromImage(image)
+    components = image.GetNumberOfComponentsPerPixel()
+    if not_finite is not None and components == 1:
+        array = np.where(np.isfinite(not_finite), array.ravel(), not_finite).reshape(array.shape)
+    if image.GetDimension() > 3:  # further dimensions of size 1, which say nothing
+        array = array.reshape(array.shape[image.GetDimension() - 3 :])
+    elif image.GetDimension() == 2:
+        array = array[np.newaxis]
+    if components == 4:
+        array = np.ascontiguousarray(array[..., :3])
+    return array, _geometry(image)
+
+
+def _check_content(reader: SimpleITK.ImageFileReader, path: Path) -> None:
+    """Refuse, before any voxel is read, what is not one grey or colour volume."""
+    import SimpleITK as sitk
+
+    size = reader.GetSize()
+    if 0 in size:
+        raise InputError(f"{path} holds no voxels (size {_times(size)}); expected a volume; export it again.")
+    if any(n != 1 for n in size[3:]):
+        raise InputError(
+            f"{path} has {len(size)} dimensions ({_times(size)}); expected one volume of three; "
+            "save one time point or channel as a file of its own."
+        )
+    if reader.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+        raise InputError(f"{path} holds complex numbers; expected real ones; save the magnitude as a file of its own.")
+    components = reader.GetNumberOfComponents()
+    if components not in (1, 3, 4):
+        raise InputError(
+            f"{path} holds {components} numbers per voxel; expected 1 (grey), 3 (RGB) or 4 (RGBA); "
+            "save one of them as a file of its own."
+        )
+
+
+def _reason(message: str, path: Path, suffix: str) -> str:
+    """Say in a user's words why SimpleITK gave up."""
+    low = message.lower()
+    if "size is zero" in low or "dimsize" in low:
+        return f"{path} holds no voxels; expected a volume; export it again."
+    if "orthonormal" in low or "determinant is 0" in low or "bad direction" in low:
+        return (
+            f"{path} states axes that are sheared or lie in one plane, which this format's reader cannot keep; "
+            "expected three axes square on each other; resample it on a straight grid."
+        )
+    if suffix in (".nhdr", ".mhd"):
+        return (
+            f"{path} could not be read: it or the data file it names is missing or damaged; expected both side by "
+            "side; copy or export them again."
+        )
+    return (
+        f"{path} could not be read as {suffix}: it is damaged or of another kind; expected a whole {suffix} file; "
+        "copy or export it again."
+    )
+
+
+def _geometry(image: SimpleITK.Image) -> Geometry:
+    """Take the first three dimensions of an image's grid; a 2-D image gets a third, 1 mm thick, square on it."""
+    dimension = image.GetDimension()
+    used = min(dimension, 3)
+    size, spacing, origin = [1, 1, 1], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]
+    size[:used] = image.GetSize()[:used]
+    spacing[:used] = image.GetSpacing()[:used]
+    origin[:used] = image.GetOrigin()[:used]
+    axes = np.eye(3)
+    axes[:used, :used] = np.array(image.GetDirection()).reshape(dimension, dimension)[:used, :used]
+    return Geometry(
+        (size[0], size[1], size[2]),
+        (spacing[0], spacing[1], spacing[2]),
+        (origin[0], origin[1], origin[2]),
+        tuple(axes.ravel().tolist()),
+    )
+
+
+def _finite(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    if not np.issubdtype(array.dtype, np.floating):
+        return array, ()
+    finite = np.isfinite(array)
+    if finite.all():
+        return array, ()
+    if not finite.any():
+        raise InputError(f"{path} holds no finite value (all NaN or infinite); expected an image; export it again.")
+    low, high = array[finite].min(), array[finite].max()
+    message = (
+        f"{array.size - int(finite.sum())} of {array.size} values were not finite (NaN or infinite) and were set to "
+        f"the nearest finite extreme, NaN to the smallest ({low:g})."
+    )
+    return np.nan_to_num(array, nan=low, neginf=low, posinf=high), (message,)
+
+
+def write_volume(path: str | Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
+    """Write an array on a grid, whole or not at all; the suffix chooses .nrrd, .nii.gz, .nii or .mha.
+
+    The grid comes back within 1e-9 from NRRD and MHA; NIfTI keeps it in single precision (origin and spacing to 1e-7
+    of their size, directions to 1e-7). Compressed except for .nii.
+
+    Args:
+        path: file to write; missing folders are made.
+        array: (K, J, I) or colour (K, J, I, 3); bool (written as 0 and 1), uint8, int16, uint16, int32, float32 or
+            float64.
+        geometry: the grid it lies on.
+
+    Raises:
+        InputError: if the suffix is another, the file cannot be written, or the grid is sheared and the format is
+            NIfTI, which would straighten it.
+        ValueError: if array and grid do not fit or the number type cannot be stored.
+    """
+    import SimpleITK as sitk
+
+    path = Path(path)
+    suffix = _suffix(path, WRITABLE)
+    if not suffix:
+        raise InputError(f"Cannot write {path}: expected one of the endings {', '.join(WRITABLE)}; choose one of them.")
+    if array.shape[:3] != geometry.shape or array.shape[3:] not in ((), (3,)):
+        raise ValueError(f"array of shape {array.shape} does not fit the grid {geometry.shape}")
+    if array.dtype.name not in _WRITABLE_TYPES:
+        raise ValueError(f"numbers of type {array.dtype} cannot be stored; expected {', '.join(_WRITABLE_TYPES)}")
+    if suffix.startswith(".nii") and not geometry.is_orthogonal:
+        raise InputError(
+            f"Cannot write {path}: the volume's axes are not square on each other and NIfTI would straighten them; "
+            "expected a format that keeps them; choose .nrrd or .mha."
+        )
+    stored = array.astype(np.uint8) if array.dtype == np.bool_ else np.ascontiguousarray(array)
+    image = sitk.GetImageFromArray(stored, isVector=array.ndim == 4)
+    image.SetSpacing(geometry.spacing)
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    with atomic_path(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=suffix != ".nii")
+        except RuntimeError as error:
+            raise InputError(
+                f"Cannot write {path}; expected a folder that can be written with enough free space; choose another."
+            ) from error
+
+
+def _suffix(path: Path, known: tuple[str, ...]) -> str:
+    name = path.name.lower()
+    return next((suffix for suffix in known if name.endswith(suffix)), "")
+
+
+def _stem(path: Path) -> str:
+    suffix = "" if path.is_dir() else _suffix(path, SUPPORTED)
+    return (path.name[: -len(suffix)] if suffix else path.name) or path.resolve().name
+
+
+def _times(values: tuple[int, ...]) -> str:
+    return " x ".join(str(value) for value in values)

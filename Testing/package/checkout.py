@@ -1,0 +1,26 @@
+"""The files of this checkout as git sees them, and what the package tests do with them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tracked_files(*folders: str) -> list[str]:
+    """Return the sorted paths below ``folders``, tracked or new and not ignored, with forward slashes from the root.
+
+    Raises:
+        RuntimeError: if this is not a git checkout.
+    """
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *folders]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise RuntimeError(f"The package tests ask git for the files; run them in a git clone: {result.stderr.strip()}")
+    return sorted(path for path in set(result.stdout.split("\0")) if path and (ROOT / path).is_file())
+
+
+def shipped_files() -> list[str]:
+    """Return what an installation must hold, from LMISCore downwards: every module and resource, no build file."""
+    return [path for path in tracked_files("LMISCore") if not path.endswith("CMakeLists.txt")]

@@ -1,0 +1,11 @@
+# What Slicer's packaging step asks of an extension before it packs it.
+foreach(_name HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL DEPENDS)
+  if("${EXTENSION_${_name}}" STREQUAL "")
+    message(FATAL_ERROR "EXTENSION_${_name} is empty")
+  endif()
+endforeach()
+foreach(_name LICENSE_FILE README_FILE)
+  if(NOT EXISTS "${EXTENSION_${_name}}")
+    message(FATAL_ERROR "EXTENSION_${_name} names a file that does not exist: ${EXTENSION_${_name}}")
+  endif()
+endforeach()

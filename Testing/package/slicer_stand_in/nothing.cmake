@@ -1,0 +1,1 @@
+# Slicer puts its build settings in this place; installing Python files needs none.
