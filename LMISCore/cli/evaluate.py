@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write both files, print the page."""
     from LMISCore.atomic import write_json, write_text
     from LMISCore.checkpoints.files import bundled_checkpoint
+    from LMISCore.cli.train import ProgressLine
     from LMISCore.errors import InputError
     from LMISCore.evaluation.card import store_figures
     from LMISCore.evaluation.evaluate import SEED, evaluate
@@ -59,19 +59,20 @@ def run(args: argparse.Namespace) -> int:
     if args.write_card and args.cases != ["*"]:
         raise InputError("A card takes figures of a whole split only; leave out --cases or --write-card.")
     checkpoint = bundled_checkpoint() if args.checkpoint == "bundled" else Path(args.checkpoint)
-    result = evaluate(
-        checkpoint,
-        args.data,
-        args.split,
-        image_only=args.image_only,
-        cases=args.cases,
-        device=args.device,
-        encoder=args.encoder,
-        robustness=not args.no_robustness,
-        seed=SEED if args.seed is None else args.seed,
-        log=args.log or default_log_path(out),
-        progress=None if args.quiet else _show,
-    )
+    with ProgressLine() as progress:
+        result = evaluate(
+            checkpoint,
+            args.data,
+            args.split,
+            image_only=args.image_only,
+            cases=args.cases,
+            device=args.device,
+            encoder=args.encoder,
+            robustness=not args.no_robustness,
+            seed=SEED if args.seed is None else args.seed,
+            log=args.log or default_log_path(out),
+            progress=None if args.quiet else progress,
+        )
     page = markdown(result)
     write_json(out / "evaluation.json", result)
     write_text(out / "evaluation.md", page)
@@ -79,8 +80,3 @@ def run(args: argparse.Namespace) -> int:
         store_figures(checkpoint, result)
     print(page, end="")
     return 0
-
-
-def _show(done: int, total: int, stage: str) -> None:
-    end = "\n" if done == total else ""
-    print(f"\r{stage} {done}/{total}", end=end, file=sys.stderr, flush=True)

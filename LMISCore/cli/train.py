@@ -14,11 +14,14 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         "train",
         help="train a network by a recipe",
         description=(
-            "Train by a recipe (a .yaml file or a bundled name). Run the same command again to go on after an interruption."
+            "Train by a recipe (a .yaml file or a bundled name). "
+            "Run the same command again to go on after an interruption."
         ),
     )
     parser.add_argument("recipe", metavar="RECIPE", help="a .yaml file, or the name of a bundled recipe")
-    parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="such as data.source=FOLDER training.steps=200")
+    parser.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", help="such as data.source=FOLDER training.steps=200"
+    )
     parser.add_argument("--out", default="run", metavar="FOLDER", help="where checkpoint and log go (default: run)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--restart", action="store_true", help="begin anew even if the folder holds an unfinished run")
@@ -41,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
 
     with ProgressLine() as progress:
         result = train(recipe, args.out, args.device, progress, resume=not args.restart)
-    print(f"{result.stopped}: best mean Dice on Val {result.best_dice:.4f} at step {result.best_step} of {result.steps}")
+    print(
+        f"{result.stopped}: best mean Dice on Val {result.best_dice:.4f} at step {result.best_step} of {result.steps}"
+    )
     print(f"checkpoint: {result.checkpoint}")
     return 0
 

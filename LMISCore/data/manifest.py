@@ -42,7 +42,9 @@ class Pair:
     order: int
 
 
-def read_pairs(source: str | Path, split: str, include: Sequence[str] = ("*",), pattern: str = CASE_PATTERN) -> list[Pair]:
+def read_pairs(
+    source: str | Path, split: str, include: Sequence[str] = ("*",), pattern: str = CASE_PATTERN
+) -> list[Pair]:
     """Read one split of a data set, sorted by case and slice.
 
     Args:
@@ -60,7 +62,9 @@ def read_pairs(source: str | Path, split: str, include: Sequence[str] = ("*",), 
         raise InputError(f"Unknown split {split!r}; expected one of {', '.join(SPLITS)}.")
     if not source.exists():
         raise InputError(f"There is no data set at {source}; expected a folder in the LViT layout or a .csv manifest.")
-    rows = _read_manifest(source, split, pattern) if source.is_file() else _read_lvit(source / f"{split}_Folder", pattern)
+    rows = (
+        _read_manifest(source, split, pattern) if source.is_file() else _read_lvit(source / f"{split}_Folder", pattern)
+    )
     pairs = [pair for pair in rows if any(fnmatchcase(pair.case, p) for p in include)]
     if not pairs:
         raise InputError(
@@ -98,7 +102,9 @@ def _names(stem: str, pattern: str, row: int) -> tuple[str, str, int]:
 def _read_lvit(folder: Path, pattern: str) -> Iterator[Pair]:
     tables = sorted([*folder.glob("*_text.xlsx"), *folder.glob("*_text.csv"), *folder.glob("*_text*.xlsx")])
     if not tables:
-        raise InputError(f"{folder} holds no *_text.xlsx; expected the LViT layout: img/, labelcol/ and one text table.")
+        raise InputError(
+            f"{folder} holds no *_text.xlsx; expected the LViT layout: img/, labelcol/ and one text table."
+        )
     for number, (name, text) in enumerate(_text_rows(tables[0]), start=2):
         image = folder / "img" / name
         mask = _beside(folder / "labelcol", name)
@@ -145,7 +151,9 @@ def _read_manifest(path: Path, split: str, pattern: str) -> Iterator[Pair]:
         reader = csv.DictReader(stream)
         missing = {"image", "mask", "text", "split"} - set(reader.fieldnames or [])
         if missing:
-            raise InputError(f"{path} lacks the column(s) {', '.join(sorted(missing))}; expected image, mask, text, split.")
+            raise InputError(
+                f"{path} lacks the column(s) {', '.join(sorted(missing))}; expected image, mask, text, split."
+            )
         for number, row in enumerate(reader, start=2):
             if row["split"].strip().lower() != split.lower():
                 continue

@@ -48,7 +48,7 @@ def markdown(result: dict[str, Any]) -> str:
 def card_metrics(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The figures that a card keeps, each with its n, interval, data, split and policy."""
     data = result["data"]
-    common = {"data": data["name"], "split": data["split"]}
+    common = {"data": data["name"], "split": data["split"], "patients": len(data["patients"])}
     metrics: list[dict[str, Any]] = []
 
     def add(name: str, figure: dict[str, Any], n: int, **more: Any) -> None:

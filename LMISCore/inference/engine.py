@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Engine:
         size: tuple[int, int],
         batch_size: int | None = None,
     ) -> None:
-        # Convolutions on channels_last tensors are a third to a half faster on processors and tensor cores.
+        # On a processor this takes a quarter off the encoder's time and a tenth off the decoder's (TIRNet, width 32).
         self.network: Any = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
         self.precision = precision
@@ -119,8 +120,7 @@ class Engine:
                 f"{self.picture_bytes / 1e6:.0f} MB{rest}; close other programs or use a machine with more memory."
             )
 
-    def _autocast(self) -> torch.autocast:
-        kind = self.device.device.type
-        return torch.autocast(
-            kind, dtype=self.precision.dtype or torch.bfloat16, enabled=self.precision.dtype is not None
-        )
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.precision.dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.device.type, dtype=self.precision.dtype)

@@ -124,8 +124,7 @@ def _segment_panel(
                 level=count - 1 - best,
             )
         )
-    where = f"slice {best + 1} of {count}" + (" from the feet" if canonical.plane == "axial" else "")
-    facts = [where] if count > 1 else []
+    facts = [f"slice {best + 1} of {count}"] if count > 1 else []
     facts += [f"presence {row.presence:.2f}"] if row.presence is not None else []
     facts += [volume_words(row.volume_ml, result.spacing_known)] if row.volume_ml is not None else []
     return _panel(views, row.name, " · ".join(facts), row.colour, canonical.plane)
@@ -193,7 +192,7 @@ def _paint(base: Image.Image, mask: np.ndarray, colour: Colour, main: bool) -> N
 
 def _legend(result: CaseResult, width: int) -> Image.Image:
     """One line or more for each sentence: colour, state, the sentence, its score and volume."""
-    state_x, text_x, facts_width = 34, 150, 210
+    state_x, text_x, facts_width = 34, 150, 290
     lines = [(row, _wrap(f"{row.sentence.text}", 15, width - text_x - facts_width)) for row in result.rows]
     height = 20 + sum(22 * len(text) + 10 for _, text in lines)
     page = Image.new("RGB", (width, height), PANEL)
@@ -224,6 +223,8 @@ def _subtitle(result: CaseResult) -> str:
         f"LMISCore {about['version']}",
         "for research only",
     ]
+    if result.provenance["plane"] == "axial" and result.segments:
+        parts.insert(1, "slices counted from the feet")
     if len(result.segments) > MOST_PANELS:
         parts.insert(1, f"the first {MOST_PANELS} are shown")
     if any(row.forced for row in result.rows):

@@ -97,18 +97,20 @@ def plan_rows(
         slices = tuple(range(slice_count))
         if row.prompt.levels and plane == "axial":
             slices = tuple(level_slices(row.prompt.levels, extent))
-            row.add_reason(_where(row.prompt.levels, slices, slice_count, extent_of))
+            row.add_reason(_where(row.prompt.levels, slices, slice_count, extent, extent_of))
         row.asked_slices = len(slices)
         ask = asks.setdefault((row.prompt.text, slices), Ask(row.prompt.text, slices, []))
         ask.rows.append(row)
     return rows, list(asks.values())
 
 
-def _where(levels: frozenset[str], slices: tuple[int, ...], count: int, extent_of: str) -> str:
+def _where(levels: frozenset[str], slices: tuple[int, ...], count: int, extent: tuple[int, int], of: str) -> str:
+    if extent[1] - extent[0] < len(LEVELS):
+        return f"asked on {len(slices)} of {count} slices, as the {of} has too few for thirds from feet to head"
     words = " and ".join(level for level in reversed(LEVELS) if level in levels)
     parts = "third" if len(levels) == 1 else "thirds"
     return (
-        f"asked on {len(slices)} of {count} slices, the {words} {parts} of the {extent_of} from feet to head "
+        f"asked on {len(slices)} of {count} slices, the {words} {parts} of the {of} from feet to head "
         f"(slices {slices[0] + 1} to {slices[-1] + 1} from the feet)"
     )
 

@@ -20,19 +20,19 @@ from LMISCore import __version__
 from LMISCore.checkpoints.encoder import text_encoder_for
 from LMISCore.checkpoints.store import Checkpoint, load_checkpoint
 from LMISCore.errors import InputError, OutOfMemoryError
+from LMISCore.inference.answers import collect_answers, finish_rows
 from LMISCore.inference.cleanup import Cleanup
 from LMISCore.inference.devices import choose_device, choose_precision
 from LMISCore.inference.engine import Engine
 from LMISCore.inference.maps import Explanation, explain_slices
-from LMISCore.inference.memory import MemoryEstimate, free_bytes, readable_bytes, weight_bytes
-from LMISCore.inference.naming import distinct_names, segment_id, segment_name
+from LMISCore.inference.memory import LIBRARY_BYTES, MemoryEstimate, free_bytes, readable_bytes, weight_bytes
+from LMISCore.inference.naming import distinct_names
 from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, plan_rows
-from LMISCore.inference.presence import slice_presence, volume_presence
-from LMISCore.inference.result import CaseResult, SentenceResult
+from LMISCore.inference.result import CaseResult
 from LMISCore.inference.slices import SlicePictures, organ_slices, prepare_slices
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.findings import Vocabulary
-from LMISCore.text.report import Report, State, parse_report
+from LMISCore.text.report import Report, parse_report
 from LMISCore.text.states import TextEncoder, TextStates
 from LMISCore.volumes.volume import Volume
 
@@ -117,7 +117,7 @@ class Predictor:
         batch = min(self.engine.batch_size, max(shape))
         return MemoryEstimate(
             network=weight_bytes(self.engine.network),
-            working=batch * self.engine.picture_bytes,
+            working=LIBRARY_BYTES + batch * self.engine.picture_bytes,
             masks=voxels * (sentences + 1) if sentences else 0,
             probabilities=2 * voxels * (sentences + 1) if keep_probability and sentences else 0,
             batch_size=batch,
@@ -140,7 +140,7 @@ class Predictor:
 
         Args:
             volume: any geometry, grey or colour.
-            report: text, or a report parsed with this checkpoint's vocabulary.
+            report: text, or a report parsed with this checkpoint's vocabulary (parsed anew if without any).
             progress: called with (done, total, stage); returning False cancels.
             force: ids of sentences that get a mask whatever their state and presence.
             intensity: "auto", "hu" or "picture".
@@ -160,8 +160,8 @@ class Predictor:
             "presence": _fraction("presence threshold", presence_threshold, self.card.thresholds["presence"]),
         }
         cleanup = cleanup or Cleanup()
-        if isinstance(report, str):
-            report = parse_report(report, self.vocabulary)
+        if isinstance(report, str) or not any(sentence.findings for sentence in report.sentences):
+            report = parse_report(report if isinstance(report, str) else report.text, self.vocabulary)
         pictures = prepare_slices(volume, self.card.image, intensity)
         extent = (0, pictures.count)
         if organ_mask is not None:
@@ -171,6 +171,8 @@ class Predictor:
         rows, asks = plan_rows(report, self.vocabulary, frozenset(force), plane, pictures.count, extent, extent_of)
         estimate = self.estimate_memory(volume, len(asks), keep_probability)
         warnings = [*volume.warnings, *self._memory_warnings(estimate)]
+        if self.card.image["plane"] == "picture" and not volume.is_picture_2d:
+            warnings.append("These weights were made for single pictures; the volume is read in axial slices.")
         tracker = Tracker(progress, sum(len(ask.slices) for ask in asks))
         states = self._states(asks, tracker)
         kind = pictures.normaliser
@@ -179,10 +181,10 @@ class Predictor:
         _log.info("%s", estimate.sentence())
         self.engine.warnings.clear()
         try:
-            self._run(pictures, asks, states, tracker, thresholds["mask"], keep_probability)
+            collect_answers(self.engine, pictures, asks, states, tracker, thresholds["mask"], keep_probability)
             tracker(tracker.total, "restoring")
             for ask in asks:
-                self._finish(ask, pictures, volume, thresholds, cleanup)
+                finish_rows(ask, pictures, volume, thresholds, cleanup)
         except MemoryError as error:
             raise OutOfMemoryError(
                 f"The masks of {len(asks)} sentences on {readable_bytes(volume.array.size)[:-3]} million voxels do not "
@@ -201,82 +203,6 @@ class Predictor:
         tracker(0, "reading the text")
         # One by one: a sentence's states, and so its mask, then do not hang on the other sentences' lengths.
         return [self.cache.states([ask.text]) for ask in asks]
-
-    def _run(
-        self,
-        pictures: SlicePictures,
-        asks: list[Ask],
-        states: list[TextStates],
-        tracker: Tracker,
-        threshold: float,
-        keep_probability: bool,
-    ) -> None:
-        """Fill each question's mask and presence scores; memory beside them is that of one batch."""
-        shape = (pictures.count, *pictures.shape)
-        for ask in asks:
-            ask.mask = np.zeros(shape, dtype=bool)
-            ask.probability = np.zeros(shape, dtype=np.float16) if keep_probability else None
-        frame = pictures.frame
-        (top, left), (height, width) = frame.corner, frame.inner
-        inside = torch.zeros(frame.size, dtype=torch.bool)
-        inside[top : top + height, left : left + width] = True
-
-        def work(part: list[int]) -> None:
-            tracker(sum(len(ask.scores) for ask in asks), "segmenting")
-            features = self.engine.features(pictures.batch(part))
-            for ask, text in zip(asks, states, strict=True):
-                places = ask.positions(part)
-                if not places:
-                    continue
-                chosen = features if len(places) == len(part) else features.rows(torch.tensor(places))
-                probability = self.engine.probability(chosen, text)
-                # What lies on the padding around a slice is nowhere in the volume.
-                scores = slice_presence(probability * inside).tolist()
-                for place, score, picture in zip(places, scores, probability.numpy(), strict=True):
-                    index = part[place]
-                    restored = frame.restore(picture)
-                    assert ask.mask is not None
-                    ask.mask[index] = restored >= threshold
-                    if ask.probability is not None:
-                        ask.probability[index] = restored
-                    ask.scores[index] = score
-                tracker(sum(len(ask.scores) for ask in asks), "segmenting")
-
-        wanted = sorted({index for ask in asks for index in ask.slices})
-        self.engine.in_batches(wanted, work)
-
-    def _finish(
-        self, ask: Ask, pictures: SlicePictures, volume: Volume, thresholds: dict[str, float], cleanup: Cleanup
-    ) -> None:
-        """Judge presence and turn the mask to the volume's grid for the rows that asked; frees the ask's arrays."""
-        presence = volume_presence(ask.scores.values())
-        probability = None if ask.probability is None else pictures.native(ask.probability)
-        present = presence >= thresholds["presence"]
-        mask: np.ndarray | None = None
-        before = False
-        if present or any(row.forced for row in ask.rows):
-            assert ask.mask is not None
-            before = bool(ask.mask.any())
-            mask = cleanup.apply(pictures.native(ask.mask), volume.geometry.voxel_volume_ml)
-        ask.mask = ask.probability = None
-        for row in ask.rows:
-            row.presence, row.probability = presence, probability
-            if not present and not row.forced:
-                _absent(row, f"presence {presence:.2f} is under the threshold {thresholds['presence']:.2f}")
-            elif mask is None or not mask.any():
-                why = "the clean-up dropped all of it" if before else f"no voxel reaches {thresholds['mask']:g}"
-                _absent(row, f"presence is {presence:.2f}, but {why}")
-            else:
-                self._bind(row, mask, pictures, volume)
-                if row.forced:
-                    row.add_reason(f"a mask was asked for all the same (presence {presence:.2f})")
-
-    def _bind(self, row: SentenceResult, mask: np.ndarray, pictures: SlicePictures, volume: Volume) -> None:
-        row.mask = mask
-        row.volume_ml = float(np.count_nonzero(mask)) * volume.geometry.voxel_volume_ml
-        row.slices = int(np.count_nonzero(pictures.canonical.from_native(mask).any(axis=(1, 2))))
-        row.segment_id = segment_id(row.sentence.id)
-        row.name = segment_name(row.sentence)
 
     def explain(
         self,
@@ -325,8 +251,8 @@ class Predictor:
         rows = {text: [row for row, other in enumerate(sentences) if other == text] for text in distinct}
 
         def work(part: list[int]) -> None:
-            pictures = np.broadcast_to(image[part].astype(np.float32), (len(part), 3, *image.shape[2:]))
-            features = self.engine.features(np.ascontiguousarray(pictures))
+            pictures = np.repeat(image[part].astype(np.float32), 3 // image.shape[1], axis=1)
+            features = self.engine.features(pictures)
             for text, states in distinct.items():
                 found[np.ix_(rows[text], part)] = self.engine.probability(features, states).numpy()
 
@@ -381,11 +307,3 @@ def _fraction(what: str, given: float | None, default: float) -> float:
     if not 0 <= value <= 1:
         raise InputError(f"The {what} is {value:g}; give a number from 0 to 1.")
     return value
-
-
-def _absent(row: SentenceResult, why: str) -> None:
-    """Turn a row that was asked into one without a segment; a forced row keeps the state of its text."""
-    if row.state == State.AFFIRMED:
-        row.state = State.ABSENT
-    row.add_reason(why)
-    row.colour = None

@@ -6,6 +6,8 @@ batch normalisation, ReLU, and a 2x2 max-pooling before each of four stages.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,8 +39,7 @@ class ImageEncoder(nn.Module):
         self.widths = widths
         self.stem = ConvNormReLU(3, width)
         self.stages = nn.ModuleList(
-            nn.Sequential(nn.MaxPool2d(2), ConvNormReLU(a, b), ConvNormReLU(b, b))
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.Sequential(nn.MaxPool2d(2), ConvNormReLU(a, b), ConvNormReLU(b, b)) for a, b in pairwise(widths)
         )
 
     def forward(self, image: Tensor) -> ImageFeatures:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -28,9 +29,8 @@ class ImageFeatures:
         return ImageFeatures(tuple(level.repeat_interleave(count, dim=0) for level in self.levels), self.size)
 
 
-@dataclass(frozen=True)
-class NetworkOutput:
-    """Result of one call.
+class NetworkOutput(NamedTuple):
+    """Result of one call. A named tuple, because torch.export knows it without registration.
 
     Attributes:
         logits: ``(B, 1, H, W)``; the probability is their sigmoid.
@@ -40,5 +40,5 @@ class NetworkOutput:
     """
 
     logits: Tensor
-    maps: dict[str, Tensor] = field(default_factory=dict)
-    intermediates: dict[str, Tensor] = field(default_factory=dict)
+    maps: dict[str, Tensor] = {}  # noqa: RUF012
+    intermediates: dict[str, Tensor] = {}  # noqa: RUF012

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from LMISCore.text.levels import take_levels
 from LMISCore.text.phrases import PhraseTable, rules, tokens
@@ -21,20 +21,32 @@ _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,2})?")
 _COUNT_REACH = 3
 
 
-def attributes(clause: str) -> dict[str, Any]:
-    """Return side, zones, levels, size_mm, severity and comparison of a clause, as the fields of a Finding."""
+class Attributes(NamedTuple):
+    """Fields of a Finding that its clause tells."""
+
+    side: frozenset[str]
+    zones: frozenset[str]
+    levels: frozenset[str]
+    size_mm: float | None
+    severity: str | None
+    comparison: str | None
+
+
+@lru_cache(maxsize=4096)
+def attributes(clause: str) -> Attributes:
+    """Return side, zones, levels, size_mm, severity and comparison of a clause. Cached: reports repeat themselves."""
     clause = clause[:MOST_CHARACTERS]
     rest, levels, _ = take_levels(clause)
     words, _ = tokens(clause)
     sides = {side for _, _, value in _table("side").find(words) for side in value.split()}
-    return {
-        "side": frozenset(sides),
-        "zones": _zones(tokens(rest)[0] if levels else words),
-        "levels": levels,
-        "size_mm": size_mm(clause),
-        "severity": next((value for _, _, value in _table("severity").find(words)), None),
-        "comparison": next((value for _, _, value in _table("comparison").find(words)), None),
-    }
+    return Attributes(
+        side=frozenset(sides),
+        zones=_zones(tokens(rest)[0] if levels else words),
+        levels=levels,
+        size_mm=size_mm(clause),
+        severity=next((value for _, _, value in _table("severity").find(words)), None),
+        comparison=next((value for _, _, value in _table("comparison").find(words)), None),
+    )
 
 
 def size_mm(text: str) -> float | None:

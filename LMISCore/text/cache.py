@@ -76,20 +76,22 @@ class EmbeddingCache:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                states, mask = file.get_tensor("states"), file.get_tensor("mask")
+                states, mask = file.get_tensor("states").clone(), file.get_tensor("mask").clone()
         except (SafetensorError, OSError, ValueError):
             return None
-        expected = {"encoder": self.encoder.hash, "sha256": _digest(states, mask)}
-        return (states, mask) if metadata == expected else None
+        return (states, mask) if metadata == self._seal(states, mask) else None
 
     def _to_disk(self, sentence: str, row: Row) -> None:
         path = self._path(sentence)
         if path is None:
             return
         states, mask = row[0].contiguous(), row[1].contiguous()
-        metadata = {"encoder": self.encoder.hash, "sha256": _digest(states, mask)}
         with _WRITING, atomic_path(path) as temporary:
-            save_file({"states": states, "mask": mask}, temporary, metadata=metadata)
+            save_file({"states": states, "mask": mask}, temporary, metadata=self._seal(states, mask))
+
+    def _seal(self, states: Tensor, mask: Tensor) -> dict[str, str]:
+        # One key alone: safetensors writes several in an order that changes from run to run.
+        return {"seal": f"{self.encoder.hash} {_digest(states, mask)}"}
 
 
 def _digest(states: Tensor, mask: Tensor) -> str:

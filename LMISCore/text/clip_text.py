@@ -8,13 +8,14 @@ padded rows take part, so nothing is cut here.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,8 +23,9 @@ from LMISCore.atomic import atomic_path
 from LMISCore.errors import InputError
 from LMISCore.text.clip_tokens import RELEASE_LENGTH, clip_ids
 from LMISCore.text.states import TextEncoder, combined_hash
-from LMISCore.text.transformers_folder import quiet_loading, read_config, weight_files
+from LMISCore.text.transformers_folder import UNREADABLE, quiet_loading, read_config, weight_files
 
+_METADATA_KEY = "clip-text"
 _HEAD_WIDTH = 64
 _BLOCK = "transformer.resblocks.{n}."
 _LAYER = "text_model.encoder.layers.{n}."
@@ -180,14 +182,10 @@ def save_clip_text(encoder: ClipTextEncoder, path: str | Path, dtype: torch.dtyp
         InputError: if the file cannot be written.
     """
     tensors = {name: value.to(dtype).contiguous() for name, value in encoder.openai_state().items()}
-    metadata = {
-        "kind": "clip-text",
-        "length": str(encoder.length),
-        "append_eof": str(encoder.append_eof),
-        "hash": encoder.hash,
-    }
+    convention = {"length": encoder.length, "append_eof": encoder.append_eof, "hash": encoder.hash}
+    # One key alone: safetensors writes several in an order that changes from run to run.
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        save_file(tensors, temporary, metadata={_METADATA_KEY: json.dumps(convention)})
 
 
 def load_clip_text(
@@ -206,8 +204,8 @@ def load_clip_text(
     if path.is_dir() and (path / "config.json").is_file():
         return _from_folder(path, length, append_eof, device)
     file = companion_file(path)
-    metadata = companion_metadata(file)
-    if metadata is None:
+    convention = companion_convention(file)
+    if convention is None:
         raise InputError(f"{file} is no CLIP text tower; give a companion file that lmis convert wrote.")
     try:
         state = load_file(file)
@@ -215,22 +213,20 @@ def load_clip_text(
         raise InputError(f"{file} cannot be read as safetensors ({error}); convert the authors' file again.") from error
     return clip_text_from_openai(
         state,
-        length=int(metadata.get("length", RELEASE_LENGTH)) if length is None else length,
-        append_eof=metadata.get("append_eof") == "True" if append_eof is None else append_eof,
+        length=convention["length"] if length is None else length,
+        append_eof=convention["append_eof"] if append_eof is None else append_eof,
         device=device,
     )
 
 
-def companion_metadata(path: Path) -> dict[str, str] | None:
-    """Return the metadata of a safetensors file that holds a CLIP text tower, None for any other file."""
-    from safetensors import safe_open
-
+def companion_convention(path: Path) -> dict[str, Any] | None:
+    """Return length, append_eof and hash that a companion file keeps, None for any other file."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-    except (SafetensorError, OSError, ValueError):
+            found: dict[str, Any] = json.loads((file.metadata() or {})[_METADATA_KEY])
+        return {"length": int(found["length"]), "append_eof": bool(found["append_eof"]), "hash": found["hash"]}
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None
-    return metadata if metadata.get("kind") == "clip-text" else None
 
 
 def companion_file(path: Path) -> Path:
@@ -243,7 +239,7 @@ def companion_file(path: Path) -> Path:
         if not path.is_file():
             raise InputError(f"The CLIP text tower {path} does not exist; give a file that lmis convert wrote.")
         return path
-    found = [file for file in sorted(path.glob("*.safetensors")) if companion_metadata(file) is not None]
+    found = [file for file in sorted(path.glob("*.safetensors")) if companion_convention(file) is not None]
     if len(found) != 1:
         raise InputError(
             f"The folder {path} holds {len(found)} CLIP text towers; give the one .safetensors file to use."
@@ -268,7 +264,7 @@ def _from_folder(
                 weights_only=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, *UNREADABLE) as error:
         raise InputError(f"The CLIP folder {folder} (type {kind}) cannot be loaded ({error}).") from error
     if info["missing_keys"] or info["mismatched_keys"]:
         raise InputError(f"The folder {folder} lacks CLIP's {_some(sorted(info['missing_keys']))}.")

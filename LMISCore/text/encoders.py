@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 
-from LMISCore.errors import InputError, MissingDependencyError
+from LMISCore.errors import InputError
 from LMISCore.text.clip_text import (
     ClipTextEncoder,
     clip_text_from_openai,
-    companion_metadata,
+    companion_convention,
     is_clip_text_name,
     load_clip_text,
     save_clip_text,
@@ -95,7 +95,7 @@ def create_encoder(
     path = Path(name_or_folder).expanduser()
     if path.is_dir():
         has_config = (path / "config.json").is_file()
-        holds_companion = any(companion_metadata(file) is not None for file in path.glob("*.safetensors"))
+        holds_companion = any(companion_convention(file) is not None for file in path.glob("*.safetensors"))
         if holds_companion or (has_config and str(read_config(path).get("model_type", "")).startswith("clip")):
             return load_clip_text(path, length=length, append_eof=append_eof, device=device)
         return FolderEncoder(path, length=length, device=device)
@@ -109,14 +109,9 @@ def create_encoder(
 
 def _hub_folder(name: str, allow_download: bool) -> Path:
     """Return the local Hugging Face copy of a named encoder, fetching it first if that is allowed."""
-    try:
-        import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The text encoder {name} is read from a Hugging Face copy, which needs the package huggingface_hub; "
-            "run: pip install huggingface_hub"
-        ) from error
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
     repository, revision = _HUB[name]
 
     def snapshot(wanted: str, local_only: bool) -> Path:

@@ -6,13 +6,12 @@ ConText (Harkema et al., J Biomed Inform 2009); the tables lie in ``resources/ru
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from LMISCore.errors import InputError
 from LMISCore.text.attributes import attributes, count_before
@@ -64,9 +63,10 @@ class Vocabulary:
         return PhraseTable(entries.items())
 
 
-def assess(sentence_text: str, vocabulary: Vocabulary) -> tuple[Finding, ...]:
-    """Return the findings of the vocabulary that a sentence names, in order; spans point into ``sentence_text``.
+def assess(sentence_text: str, vocabulary: Vocabulary, offset: int = 0) -> tuple[Finding, ...]:
+    """Return the findings of the vocabulary that a sentence names, in order.
 
+    Spans point into the text in which the sentence begins at ``offset``: by default the sentence itself.
     Mentions of one finding with one status are one Finding that gathers what their clauses say.
     """
     words, found = tokens(sentence_text)
@@ -74,7 +74,8 @@ def assess(sentence_text: str, vocabulary: Vocabulary) -> tuple[Finding, ...]:
     if not mentions:
         return ()
     cues = [_Cue(first, end, kinds) for first, end, kinds in _cue_table().find(words)]
-    before, after = _reaching_forward(words, cues, mentions), _reaching_back(words, cues, mentions)
+    events = _events(words, cues)
+    before, after = _reaching_forward(events, mentions), _reaching_back(events, mentions)
     groups: dict[tuple[str, State], list[int]] = {}
     causes: dict[tuple[str, State], _Cue | None] = {}
     for number, (_, _, name) in enumerate(mentions):
@@ -83,13 +84,35 @@ def assess(sentence_text: str, vocabulary: Vocabulary) -> tuple[Finding, ...]:
         causes.setdefault((name, status), cue)
     cuts = _clauses(words, cues, mentions)
     openings = {cue.first: cue.end for cue in cues if "break" in cue.kinds}
+    places = [(match.start() + offset, match.end() + offset) for match in found]
+
+    def span(first: int, end: int) -> Span:
+        return Span(places[first][0], places[end - 1][1])
+
     findings = []
     for (name, status), numbers in groups.items():
-        clauses = [
-            Span(found[_opened(words, cuts[clause], openings)].start(), found[cuts[clause + 1] - 1].end())
+        cue = causes[name, status]
+        first, end, _ = mentions[numbers[0]]
+        clauses = tuple(
+            span(_opened(words, cuts[clause], openings), cuts[clause + 1])
             for clause in _about(words, cuts, mentions, numbers)
-        ]
-        findings.append(_finding(sentence_text, words, found, mentions, numbers, status, causes[name, status], clauses))
+        )
+        said = attributes(" ; ".join(clause.shifted(-offset).of(sentence_text) for clause in clauses))
+        if status is State.AFFIRMED and said.comparison == "resolved":
+            said = said._replace(comparison=None)  # of something else: "the effusion resolved, infection persists"
+        counts = (count_before(words, mentions[number][0]) for number in numbers)
+        findings.append(
+            Finding(
+                words=span(first, end).shifted(-offset).of(sentence_text),
+                span=span(first, end),
+                status=status,
+                name=name,
+                count=next((count for count in counts if count is not None), None),
+                cue=None if cue is None else span(cue.first, cue.end),
+                clauses=clauses,
+                **said._asdict(),
+            )
+        )
     return tuple(findings)
 
 
@@ -131,11 +154,14 @@ Mention = tuple[int, int, str]
 """First token, past the last token, canonical name."""
 
 
-@dataclass(frozen=True)
-class _Cue:
+class _Cue(NamedTuple):
     first: int
     end: int
     kinds: frozenset[str]
+
+
+Event = tuple[int, _Cue | None]
+"""The token where a cue, or a comma (None), begins."""
 
 
 @lru_cache(maxsize=1)
@@ -160,17 +186,16 @@ def _status(before: dict[str, _Cue], after: dict[str, _Cue]) -> tuple[State, _Cu
     return State.AFFIRMED, None
 
 
-def _events(words: Sequence[str], cues: Sequence[_Cue]) -> list[tuple[int, _Cue | None]]:
-    """Return cues and commas (None) with the token where each begins, in order."""
-    commas: list[tuple[int, _Cue | None]] = [(at, None) for at, word in enumerate(words) if word == ","]
+def _events(words: Sequence[str], cues: Sequence[_Cue]) -> list[Event]:
+    """Return cues and commas in the order of the tokens where they begin."""
+    commas: list[Event] = [(at, None) for at, word in enumerate(words) if word == ","]
     return sorted([*((cue.first, cue) for cue in cues), *commas], key=lambda event: event[0])
 
 
-def _reaching_forward(words: Sequence[str], cues: Sequence[_Cue], mentions: Sequence[Mention]) -> list[dict[str, _Cue]]:
+def _reaching_forward(events: Sequence[Event], mentions: Sequence[Mention]) -> list[dict[str, _Cue]]:
     """For each mention the cues that reach it from the left, by "negation" and "uncertainty"."""
     active: dict[str, _Cue] = {}
     reached: list[dict[str, _Cue]] = []
-    events = _events(words, cues)
     position = 0
     for first, _, _ in mentions:
         while position < len(events) and events[position][0] < first:
@@ -187,14 +212,14 @@ def _reaching_forward(words: Sequence[str], cues: Sequence[_Cue], mentions: Sequ
     return reached
 
 
-def _reaching_back(words: Sequence[str], cues: Sequence[_Cue], mentions: Sequence[Mention]) -> list[dict[str, _Cue]]:
+def _reaching_back(events: Sequence[Event], mentions: Sequence[Mention]) -> list[dict[str, _Cue]]:
     """For each mention the cues that reach it from the right; a comma between them ends that."""
     active: dict[str, _Cue] = {}
     reached: list[dict[str, _Cue]] = []
-    events = _events(words, cues)
+    left = list(events)
     for _, end, _ in reversed(mentions):
-        while events and events[-1][0] >= end:
-            cue = events.pop()[1]
+        while left and left[-1][0] >= end:
+            cue = left.pop()[1]
             if cue is None or cue.kinds & {"break", "wall"}:
                 active = {}
             if cue is not None:
@@ -237,31 +262,3 @@ def _about(words: Sequence[str], cuts: Sequence[int], mentions: Sequence[Mention
             if referring & set(words[first + 1 : min(first + 3, cuts[following + 1])]):
                 own.append(following)
     return sorted(own)
-
-
-def _finding(
-    text: str,
-    words: Sequence[str],
-    found: Sequence[re.Match[str]],
-    mentions: Sequence[Mention],
-    numbers: Sequence[int],
-    status: State,
-    cue: _Cue | None,
-    clauses: Sequence[Span],
-) -> Finding:
-    first, end, name = mentions[numbers[0]]
-    span = Span(found[first].start(), found[end - 1].end())
-    said = attributes(" ; ".join(clause.of(text) for clause in clauses))
-    if status is State.AFFIRMED and said["comparison"] == "resolved":
-        said["comparison"] = None  # said of something else: "the effusion resolved, infection persists"
-    counts = (count_before(words, mentions[number][0]) for number in numbers)
-    return Finding(
-        words=span.of(text),
-        span=span,
-        status=status,
-        name=name,
-        count=next((count for count in counts if count is not None), None),
-        cue=None if cue is None else Span(found[cue.first].start(), found[cue.end - 1].end()),
-        clauses=tuple(clauses),
-        **said,
-    )

@@ -49,6 +49,9 @@ def _tidied(text: str, original: str) -> str:
     text = re.sub(r"\b(in|of|at|the|both|and) \1\b", r"\1", text, flags=re.IGNORECASE).strip(" ,")
     text = re.sub(r"\bat (?=(?:the |both |)(?:left |right )?lungs?\b)", "in ", text)
     text = re.sub(r"\b(?:the )?bilateral lungs\b", "both lungs", text)
+    text = re.sub(
+        r"\b((left |right )?lungs?)(?:,| and|, and) (?:the )?(?:\2)?lungs?\b", r"\1", text, flags=re.IGNORECASE
+    )
     if original.isupper():
         return text.upper()
     return text[:1].upper() + text[1:] if original.lstrip()[:1].isupper() else text
@@ -104,6 +107,8 @@ def _rewrites() -> tuple[Rewrite, ...]:
         (rf"(?P<what>{both})", lambda match: "bilateral"),
         (rf"(?:\b(?:the|an?)\s+)?(?P<what>{joined}[\s-]+(?:(?:lung|pulmonary)\s+)?{unit})\s+of\s+(?={lungs})", nothing),
         (rf"(?:\bthe\s+)?(?P<what>{noun})\s+of\s+(?={lungs})", nothing),
+        # "left lower and right upper lobes": the first lobe is only meant.
+        (rf"{side}(?P<what>{joined})(?=\s+(?:and|or)\s+(?:left|right)\s+{joined}[\s-]*{lung_unit})", lung_of),
         # The organ is named anyway in "left lower zone pulmonary infection".
         (rf"{side}(?P<what>{joined}[\s-]*{lung_unit})\s+(?=pulmonary|lung)", lambda match: match["side"]),
         (rf"{side}(?P<what>{joined}[\s-]+lung\s+{unit})", lung_of),

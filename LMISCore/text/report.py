@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,15 @@ __all__ = ["Field", "Finding", "Report", "Sentence", "Span", "State", "parse_rep
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _BEFORE_HEADING = re.compile(r"[\s#*_>•\-\u200b\ufeff]*(?:\(?\d{1,2}[.)][\s*_]*)?[\s*_]*$")
+_MARKER_AFTER_SENTENCE = re.compile(r"(?:\s\(?\d{1,2}[.)])?[\s*_#>]{1,9}$")
+_DASH = re.compile(r"\s[-\u2013\u2014]\s")
 _IN_BRACKETS = re.compile(r"\s*\([^()\n]{0,60}\)\s*$")
 _COLON = re.compile("[:：]")  # noqa: RUF001
 _BLANK_LINE_ABOVE = re.compile(r"(?:^|[\r\n])[ \t\xa0]*(?:\r\n|[\r\n])$")
 _REACH = 90
+_LONGEST_WORD = 24
+# What stands right before a colon: a word, or a closing bracket before which the heading's words are looked for.
+_LAST_WORD = re.compile(r"(?:([^\W\d_]+)|\))[*_ \t]*$")
 _MOST_WORDS = 5
 
 
@@ -72,18 +77,9 @@ def _field(
         words = span.of(text)
         findings: tuple[Finding, ...] = ()
         if vocabulary is not None and heading.kind == "finding":
-            findings = tuple(_shifted(finding, span.start) for finding in assess(words, vocabulary))
+            findings = assess(words, vocabulary, offset=span.start)
         sentences.append(Sentence(f"{label}-{counts[label]}", words, span, heading.name, findings, heading.kind))
     return Field(heading.name, Span(heading.start, end), header, tuple(sentences), heading.kind)
-
-
-def _shifted(finding: Finding, by: int) -> Finding:
-    return replace(
-        finding,
-        span=finding.span.shifted(by),
-        cue=finding.cue and finding.cue.shifted(by),
-        clauses=tuple(clause.shifted(by) for clause in finding.clauses),
-    )
 
 
 def _headings(text: str) -> Iterator[_Heading]:
@@ -110,6 +106,9 @@ def _headings_of_line(text: str, start: int, end: int) -> Iterator[_Heading]:
 def _before_colon(text: str, line: int, earlier: int, colon: int) -> _Heading | None:
     """Return the heading whose colon stands at ``colon``, if its words are one and it stands where headings do."""
     begin = max(earlier, colon - _REACH)
+    last = _LAST_WORD.search(text, max(begin, colon - _LONGEST_WORD), colon)
+    if last is None or (last[1] and last[1].lower() not in _last_words()):
+        return None
     before = text[begin:colon].rstrip("*_ \t")
     if not before:
         return None
@@ -121,40 +120,42 @@ def _before_colon(text: str, line: int, earlier: int, colon: int) -> _Heading | 
     for first in range(len(words)):
         name = " ".join(word[0].lower() for word in words[first:])
         if name in names and not any(sign in ".,;:" for sign in before[words[first].start() :]):
-            start = begin + words[first].start()
-            if _stands_as_heading(text, line, start, before[words[first].start() :], earlier > line):
+            start = _heading_start(text, line, begin + words[first].start(), before[words[first].start() :], earlier)
+            if start is not None:
                 return _Heading(*names[name], start, _past_emphasis(text, colon + 1))
     return None
 
 
-def _stands_as_heading(text: str, line: int, start: int, words: str, follows_heading: bool) -> bool:
-    """Whether heading words at ``start`` stand at the line's start, after a sentence, or set off by blanks or capitals.
+def _heading_start(text: str, line: int, start: int, words: str, earlier: int) -> int | None:
+    """Return where the heading with words at ``start`` begins (its marker included), None if it is no heading.
 
-    Looks back a bounded way only, so that a line of a megabyte stays linear.
+    It is one at the line's start, after a sentence, or set off by blanks or capitals. Looks back a bounded way only,
+    so that a line of a megabyte stays linear.
     """
     tail = text[max(line, start - _REACH) : start]
-    if start - line <= _REACH and _BEFORE_HEADING.match(tail):
-        return True
+    at_line_start = start - line == len(tail)
+    if at_line_start and _BEFORE_HEADING.match(tail):
+        return line + len(tail) - len(tail.lstrip(BLANK))
     if not tail[-1:].isspace() and tail[-1:] not in "*_":
-        return False
-    shown = tail.rstrip(" \t*_\xa0")
-    if shown[-1:] in (".", ";", "!", "?", ""):
-        return True
-    set_off = tail.endswith(("  ", "\t")) or (words.isupper() and not shown.isupper() and len(words) > 4)
-    modifiers = shown.strip(BLANK + "#*_>-")
-    only_modifiers = (
-        not follows_heading
-        and start - line <= _REACH
-        and tail.isupper()
-        and len(modifiers.split()) <= 3
-        and modifiers.replace(" ", "").isalpha()
-    )
-    return words[:1].isupper() and (set_off or only_modifiers)
+        return None
+    marker = _MARKER_AFTER_SENTENCE.search(tail)
+    shown = tail[: marker.start()].rstrip(" \t\xa0") if marker else ""
+    if marker and shown[-1:] in (".", ";", "!", "?", ""):
+        begin = max(earlier, start - len(tail) + len(shown))
+        return start - len(text[begin:start].lstrip(BLANK))
+    set_off = tail.endswith(("  ", "\t")) or (words.isupper() and not tail.isupper() and len(words) > 4)
+    modifiers = tail.strip(BLANK + "#*_>-")
+    # "CT CHEST FINDINGS:"
+    if at_line_start and earlier == line and tail.isupper() and modifiers.replace(" ", "").isalpha():
+        return line + len(tail) - len(tail.lstrip(BLANK)) if len(modifiers.split()) <= 3 else None
+    return start if words[:1].isupper() and set_off else None
 
 
 def _alone_on_line(text: str, start: int, end: int) -> _Heading | None:
-    """Return the heading that is all a line holds, without colon; an ordinary word must show itself by a capital."""
-    line = text[start:end].strip(BLANK + "#*_>=-")
+    """Return the heading that is all a line holds, or all before a dash; an ordinary word must show a capital."""
+    dash = _DASH.search(text, start, end)
+    stop = end if dash is None else dash.start()
+    line = text[start:stop].strip(BLANK + "#*_>=-")
     marker = re.match(r"\(?\d{1,2}[.)]\s*", line)
     line = line[marker.end() :].strip("*_ ") if marker else line
     name = " ".join(word.lower() for word in _WORDS.findall(line))
@@ -164,8 +165,8 @@ def _alone_on_line(text: str, start: int, end: int) -> _Heading | None:
     is_plain_word = not line[0].isupper() or (" " not in name and not line.isupper() and _names()[name][1] == "context")
     if is_plain_word and start > 0 and not _BLANK_LINE_ABOVE.search(text[max(0, start - _REACH) : start]):
         return None
-    begin = text.index(line[0], start, end) if marker is None else text.index(line, start, end)
-    return _Heading(*_names()[name], begin, begin + len(line))
+    begin = start + len(text[start:end]) - len(text[start:end].lstrip(BLANK))
+    return _Heading(*_names()[name], begin, text.index(line, start, end) + len(line) if dash is None else dash.end())
 
 
 def _past_emphasis(text: str, position: int) -> int:
@@ -179,3 +180,8 @@ def _names() -> dict[str, tuple[str, str]]:
     """Return heading words in lower case -> (canonical name, kind)."""
     fields = rules("fields")["fields"]
     return {name: (field, entry["kind"]) for field, entry in fields.items() for name in entry["names"]}
+
+
+@lru_cache(maxsize=1)
+def _last_words() -> frozenset[str]:
+    return frozenset(name.rsplit(" ", 1)[-1] for name in _names())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -21,15 +22,11 @@ class State(StrEnum):
     """Its text, image or weights changed after the mask was made."""
 
 
-@dataclass(frozen=True, order=True)
-class Span:
+class Span(NamedTuple):
     """Characters ``start`` up to but not including ``end`` of a text."""
 
     start: int
     end: int
-
-    def __len__(self) -> int:
-        return self.end - self.start
 
     def of(self, text: str) -> str:
         return text[self.start : self.end]

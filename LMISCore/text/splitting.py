@@ -10,8 +10,9 @@ from LMISCore.text.phrases import rules
 from LMISCore.text.report_types import Span
 
 LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
-BLANK = " \t\r\n\x0b\x0c\x85\xa0\u2028\u2029\u200b\ufeff"
-_MARKER = re.compile(r"(?:\(?\d{1,2}[.)]|[-*•‣·–]|\(?[a-h]\))(?=\s)[ \t\xa0]{0,9}")  # noqa: RUF001
+# All that str.isspace knows, the zero-width space and the byte-order mark.
+BLANK = "".join(character for character in map(chr, range(0x3001)) if character.isspace()) + "\u200b\ufeff"
+_MARKER = re.compile(r"(?:\(?\d{1,2}[.)](?=[A-Z])|(?:\(?\d{1,2}[.)]|[-*•‣·–]|\(?[a-h]\))(?=\s))[ \t\xa0]{0,9}")  # noqa: RUF001
 # The second form mends a missing blank: "left lung.No effusion".
 _STOP = re.compile(r"[.!?]+[\"'”\u2019)\]]{0,3}(?=\s|$)|(?<=[a-z]{3})\.(?=[A-Z][a-z])")
 _LAST_WORD = re.compile(r"[^\s(\[/,;:]{1,24}$")
@@ -54,7 +55,7 @@ def _past_marker(text: str, start: int, end: int) -> int:
 def _blocks(text: str, start: int, end: int) -> Iterator[Span]:
     """Yield stretches that no sentence crosses, made of one or more lines."""
     lines = list(_lines(text, start, end))
-    longest = max((len(line) for line in lines), default=0)
+    longest = max((line.end - line.start for line in lines), default=0)
     first: int | None = None
     previous: Span | None = None
     for line in lines:

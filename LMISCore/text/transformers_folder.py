@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import Tensor
 
 from LMISCore.errors import InputError
@@ -16,6 +19,9 @@ from LMISCore.text.states import TextEncoder, combined_hash, file_sha256
 
 DEFAULT_LENGTH = 64
 """Tokens kept of a sentence: report sentences rarely pass 40, and the states' memory grows with it."""
+
+UNREADABLE = (pickle.UnpicklingError, SafetensorError, StrictDataclassError)
+"""A pickle that holds more than weights, a damaged file, a configuration with senseless values."""
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -159,7 +165,7 @@ def _load(folder: Path, config: dict[str, Any], safetensors: bool) -> tuple[torc
                 tokenizer = library.AutoTokenizer.from_pretrained(
                     folder, local_files_only=True, trust_remote_code=False
                 )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, *UNREADABLE) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"The transformers folder {folder} cannot be loaded without remote code ({first}); "

@@ -136,8 +136,8 @@ def share_of_equalised(convention: str) -> float:
 
 def clean_picture(item: Slice, convention: str) -> Tensor:
     """The undisturbed picture ``(3, h, w)`` float32 in [0, 1], as inference would prepare it (to 8 bits)."""
-    share = share_of_equalised(convention)
-    mixed = ((1 - share) * item.plain[0].astype(np.float32) + share * item.equalised[0]) / 255
+    share = np.float32(share_of_equalised(convention))
+    mixed = ((1 - share) * item.plain[0] + share * item.equalised[0]) / np.float32(255)
     return torch.from_numpy(mixed).expand(3, -1, -1).contiguous()
 
 

@@ -65,7 +65,8 @@ class DrawnSentence:
 
 def side_cut(lesion: np.ndarray, geometry: LungGeometry, side: str) -> np.ndarray:
     """The part of ``lesion`` ``(H, W)`` in one lung's half of the picture."""
-    return lesion & geometry.side((lesion.shape[0], lesion.shape[1]), "left" if side == "left" else "right")
+    part: np.ndarray = lesion & geometry.side((lesion.shape[0], lesion.shape[1]), "left" if side == "left" else "right")
+    return part
 
 
 def count_pieces(mask: np.ndarray, smallest: int = SMALLEST_PIECE) -> int:

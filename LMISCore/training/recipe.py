@@ -138,7 +138,9 @@ def load_recipe(name: str | Path, overrides: typing.Sequence[str] = ()) -> Recip
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path.name}{line} is not YAML: {getattr(error, 'problem', error)}; mend the line.") from error
+        raise InputError(
+            f"{path.name}{line} is not YAML: {getattr(error, 'problem', error)}; mend the line."
+        ) from error
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{path.name} holds no keys; expected a recipe that begins with 'name:'.")
     for override in overrides:
@@ -216,7 +218,7 @@ def _value(hint: Any, node: yaml.Node, file: str, key: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, node, file, f"{key}.")
     loader = yaml.SafeLoader("")
-    value = loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    value = loader.construct_object(node, deep=True)
     expected, converted = _convert(hint, value)
     if expected:
         raise InputError(f"{_where(node, file)}: {key} is {value!r}, expected {expected}.")
@@ -267,7 +269,11 @@ def _check(recipe: Recipe, file: str) -> None:
 
     training, image = recipe.training, recipe.image
     rules = (
-        (len(image.size) == 2 and min(image.size) >= 16, f"image.size is {image.size}", "two sides of at least 16 pixels"),
+        (
+            len(image.size) == 2 and min(image.size) >= 16,
+            f"image.size is {image.size}",
+            "two sides of at least 16 pixels",
+        ),
         (image.convention in CONVENTIONS, f"image.convention is {image.convention}", " or ".join(CONVENTIONS)),
         (image.variants >= 1, f"image.variants is {image.variants}", "at least 1"),
         (training.steps >= 1, f"training.steps is {training.steps}", "at least 1"),
@@ -275,7 +281,11 @@ def _check(recipe: Recipe, file: str) -> None:
         (training.validate_every >= 1, f"training.validate_every is {training.validate_every}", "at least 1"),
         (training.learning_rate > 0, f"training.learning_rate is {training.learning_rate}", "above 0"),
         (0 <= training.ema < 1, f"training.ema is {training.ema}", "from 0 up to, but not, 1"),
-        (set(recipe.pairs.shares) <= set(KINDS), f"pairs.shares has {', '.join(recipe.pairs.shares)}", ", ".join(KINDS)),
+        (
+            set(recipe.pairs.shares) <= set(KINDS),
+            f"pairs.shares has {', '.join(recipe.pairs.shares)}",
+            ", ".join(KINDS),
+        ),
         (all(share >= 0 for share in recipe.pairs.shares.values()), "a share in pairs.shares is negative", "0 or more"),
         (sum(recipe.pairs.shares.values()) > 0, "the shares in pairs.shares add up to 0", "one above 0"),
         (len(recipe.pairs.names) > 0, "pairs.names is empty", "at least one name of the finding"),

@@ -16,7 +16,9 @@ from LMISCore.errors import InputError
 NAME = "resume.pt"
 
 
-def save_state(folder: Path, step: int, network: nn.Module, averaged: nn.Module, optimiser: Optimizer, notes: dict[str, Any]) -> None:
+def save_state(
+    folder: Path, step: int, network: nn.Module, averaged: nn.Module, optimiser: Optimizer, notes: dict[str, Any]
+) -> None:
     """Write the state after ``step`` steps, whole or not at all.
 
     Args:
@@ -34,7 +36,9 @@ def save_state(folder: Path, step: int, network: nn.Module, averaged: nn.Module,
         torch.save(state, temporary)
 
 
-def load_state(folder: Path, network: nn.Module, averaged: nn.Module, optimiser: Optimizer) -> tuple[int, dict[str, Any]]:
+def load_state(
+    folder: Path, network: nn.Module, averaged: nn.Module, optimiser: Optimizer
+) -> tuple[int, dict[str, Any]]:
     """Restore a run and return its step and notes.
 
     Raises:

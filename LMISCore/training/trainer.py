@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 import LMISCore
-from LMISCore.atomic import atomic_path, write_text
+from LMISCore.atomic import write_text
 from LMISCore.checkpoints.card import Card
 from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
 from LMISCore.data.manifest import data_hash, text_hash
@@ -68,7 +68,12 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, folder: str | Path, device: str = "auto", progress: Progress | None = None, resume: bool = True
+        self,
+        recipe: Recipe,
+        folder: str | Path,
+        device: str = "auto",
+        progress: Progress | None = None,
+        resume: bool = True,
     ) -> None:
         self.recipe = recipe
         self.folder = Path(folder)
@@ -80,7 +85,9 @@ class Trainer:
         train_pairs, val_pairs = read_split(recipe, "Train"), read_split(recipe, "Val")
         shared = {pair.patient for pair in train_pairs} & {pair.patient for pair in val_pairs}
         if shared:
-            raise InputError(f"Patient {sorted(shared)[0]} is in both Train and Val; a patient may be in one split only.")
+            raise InputError(
+                f"Patient {sorted(shared)[0]} is in both Train and Val; a patient may be in one split only."
+            )
         self.hashes = {
             "train": data_hash(train_pairs),
             "val": data_hash(val_pairs),
@@ -202,7 +209,9 @@ class Trainer:
     def _resume(self) -> None:
         self.step, notes = load_state(self.folder, self.network, self.averaged, self.optimiser)
         if notes["hashes"] != self.hashes:
-            raise InputError(f"The data differ from those the run in {self.folder} began with; train into another folder.")
+            raise InputError(
+                f"The data differ from those the run in {self.folder} began with; train into another folder."
+            )
         changed = _changed(notes["recipe"], self.recipe.as_dict())
         if changed:
             raise InputError(
@@ -308,7 +317,7 @@ def versions() -> dict[str, str]:
     return {
         "LMISCore": LMISCore.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "transformers": transformers.__version__,
         "numpy": numpy.__version__,
         "SimpleITK": SimpleITK.Version_VersionString(),
@@ -334,7 +343,9 @@ def _changed(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> l
     return changed
 
 
-def train(recipe: Recipe, folder: str | Path, device: str = "auto", progress: Progress | None = None, resume: bool = True) -> TrainingResult:
+def train(
+    recipe: Recipe, folder: str | Path, device: str = "auto", progress: Progress | None = None, resume: bool = True
+) -> TrainingResult:
     """Train a recipe into a folder; see :class:`Trainer`."""
     return Trainer(recipe, folder, device, progress, resume).run()
 

@@ -1,4 +1,4 @@
-"""What is measured on the validation split while training: the evaluation's own figure, and presence of single lungs."""
+"""What is measured on the validation split while training: the evaluation's figure, and presence of single lungs."""
 
 from __future__ import annotations
 

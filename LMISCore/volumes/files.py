@@ -42,12 +42,14 @@ def read_volume(path: str | Path) -> Volume:
             or holds what is not one grey or colour volume (time series, complex numbers, vectors, several series).
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file or folder {path}; expected an image volume; check the path.")
-    if path.is_dir():
-        array, geometry, known, warnings = dicom.read_series(path)
-    else:
-        array, geometry, known, warnings = _read_file(path)
+    try:
+        if not path.exists():
+            raise InputError(f"There is no file or folder {path}; expected an image volume; check the path.")
+        array, geometry, known, warnings = dicom.read_series(path) if path.is_dir() else _read_file(path)
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {path}: {error.strerror or error}; expected a file that can be opened; check its rights."
+        ) from error
     array, replaced = _finite(array, path)
     return Volume(array, geometry, _stem(path), str(path), known, (*warnings, *replaced))
 

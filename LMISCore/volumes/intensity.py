@@ -49,7 +49,8 @@ def decide_kind(array: np.ndarray) -> tuple[Kind, str]:
 def window(array: np.ndarray, level: float, width: float) -> np.ndarray:
     """Map HU to [0, 1] linearly, clipped at ``level -/+ width / 2``; float32."""
     low = level - width / 2
-    return np.clip((array.astype(np.float32) - low) / width, 0, 1, dtype=np.float32)
+    windowed: np.ndarray = np.clip((array.astype(np.float32) - low) / width, 0, 1, dtype=np.float32)
+    return windowed
 
 
 def stretch(array: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
@@ -60,7 +61,8 @@ def stretch(array: np.ndarray, low: float | None = None, high: float | None = No
     if high <= low:
         # A flat region has no contrast to stretch: it becomes black rather than a division by zero.
         return np.zeros_like(values)
-    return np.clip((values - low) / (high - low), 0, 1, dtype=np.float32)
+    stretched: np.ndarray = np.clip((values - low) / (high - low), 0, 1, dtype=np.float32)
+    return stretched
 
 
 def equalise(picture: np.ndarray) -> np.ndarray:
@@ -77,8 +79,11 @@ def equalise(picture: np.ndarray) -> np.ndarray:
     # unrounded floats (0.14 s against 1.4 s for 192x192 on the reference machine).
     levels = np.round(np.clip(picture, 0, 1) * np.float32(255)) / np.float32(255)
     image = sitk.GetImageFromArray(np.ascontiguousarray(levels, dtype=np.float32))
-    ranked = sitk.GetArrayFromImage(sitk.AdaptiveHistogramEqualization(image, radius, 0.0, 0.0))
-    return np.clip(ranked, 0, 1, dtype=np.float32)
+    ranked: np.ndarray = sitk.GetArrayFromImage(sitk.AdaptiveHistogramEqualization(image, radius, 0.0, 0.0))
+    # The filter spreads the ranks over the picture's own range, not over [0, 1].
+    low, high = float(levels.min()), float(levels.max())
+    unit: np.ndarray = ((ranked - low) / (high - low)).clip(0, 1) if high > low else np.zeros_like(ranked)
+    return unit.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ class Normaliser:
         return np.ascontiguousarray(np.broadcast_to(mixed, (3, *mixed.shape[1:])))
 
     def parts(self, picture: np.ndarray, frame: Frame) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the plain and the equalised picture, each ``(C, h, w)`` with C 1 or 3; None where a convention has none.
+        """Return the plain and the equalised picture, each ``(C, h, w)``, C 1 or 3; None where there is none.
 
         Resizing comes before the equalisation (a 512x512 slice would take four times as long), and padding after
         it, so that the padding's brightness cannot shift the histogram.

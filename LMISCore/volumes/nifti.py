@@ -1,7 +1,7 @@
 """What the NIfTI library under SimpleITK does without a word, looked at in the file itself.
 
-It fills a file that ends early, and it turns every NaN and infinity into 0, which in a CT is water. Both are checked on
-the bytes here; the grid and all other values are SimpleITK's.
+It fills a file that ends early, takes a size of 0 for 1, and turns every NaN and infinity into 0, which in a CT is
+water. All three are checked on the bytes here; the grid and all other values are SimpleITK's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check_and_find_not_finite(path: Path, header: Mapping[str, str], voxels: int
         for float files with NaN or infinity, values (voxels,) in file order with 0 where they are finite; else None.
 
     Raises:
-        InputError: if the file is cut off or its compression damaged.
+        InputError: if the file is cut off, its compression damaged or a size is 0.
     """
     kind = _FLOATS.get(header["datatype"])
     start = int(float(header["vox_offset"]))
@@ -45,12 +45,21 @@ def check_and_find_not_finite(path: Path, header: Mapping[str, str], voxels: int
         with _open(path) as stream:
             while chunk := stream.read(_CHUNK):
                 found += len(chunk)
-                if kind:
+                if kind or not kept:
                     kept.append(chunk)
     except (EOFError, OSError, zlib.error) as error:
         raise InputError(
             f"{path} is damaged ({error}); expected a whole compressed file; copy or export it again."
         ) from error
+    # The header's first number is its own size, which tells version and byte order.
+    order = "<" if kept and int.from_bytes(kept[0][:4], "little") in (348, 540) else ">"
+    if kept and 348 in (int.from_bytes(kept[0][:4], "little"), int.from_bytes(kept[0][:4], "big")):
+        dimensions, *sizes = np.frombuffer(kept[0], np.dtype(order + "i2"), count=8, offset=40).tolist()
+        if min(sizes[:dimensions], default=0) < 1:
+            raise InputError(
+                f"{path} holds no voxels (size {' x '.join(map(str, sizes[:dimensions]))}); expected a volume; "
+                "export it again."
+            )
     if found < expected:
         raise InputError(
             f"{path} is cut off after {found} bytes; expected the {expected} that its header announces; "
@@ -58,10 +67,7 @@ def check_and_find_not_finite(path: Path, header: Mapping[str, str], voxels: int
         )
     if kind is None:
         return None
-    content = b"".join(kept)
-    # The header's first number is its own size, which tells the byte order.
-    order = "<" if int.from_bytes(content[:4], "little") in (348, 540) else ">"
-    values = np.frombuffer(content, np.dtype(order + kind), count=voxels, offset=start)
+    values = np.frombuffer(b"".join(kept), np.dtype(order + kind), count=voxels, offset=start)
     finite = np.isfinite(values)
     if finite.all():
         return None

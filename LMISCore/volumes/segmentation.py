@@ -59,7 +59,7 @@ class SegmentData:
 
     def __post_init__(self) -> None:
         self.tags = _with_prefix(self.tags)
-        self.name = re.sub(r"[\x00-\x1f\x7f]", "", " ".join(self.name.split()))
+        self.name = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", self.name).split())
 
 
 def encode_tag(text: str) -> str:

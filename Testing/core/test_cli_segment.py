@@ -175,6 +175,23 @@ def test_a_report_may_come_from_stdin(lmis: Run, material: Path, monkeypatch: py
     assert code == 0 and len(json.loads(out)["rows"]) == 3
 
 
+def test_the_sample_runs_with_its_own_report_and_nominal_volumes(
+    lmis: Run, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from LMISCore.inference import jobs
+
+    sample = tmp_path / "package" / "sample"
+    sample.mkdir(parents=True)
+    (sample / "chest_ct.nrrd").write_bytes((material / "chest.nrrd").read_bytes())
+    (sample / "report.txt").write_text(REPORT, encoding="utf-8")
+    (sample / "sample.json").write_text('{"spacing_nominal": true}', encoding="utf-8")
+    monkeypatch.setattr(jobs, "resource", lambda *parts: tmp_path.joinpath("package", *parts))
+    tiny = ["--checkpoint", material / "tiny.safetensors", "--text-encoder", material / "encoder"]
+    code, out, _ = lmis("segment", "--sample", *tiny, "--out", "results")
+    assert code == 0 and "(nominal spacing)" in out
+    assert "chest_ct.seg.nrrd" in os.listdir("results")
+
+
 def bad_volume(kind: str, folder: Path) -> Path:
     path = folder / f"{kind}.nrrd"
     if kind == "missing":
@@ -283,12 +300,12 @@ def test_the_text_encoder_of_another_checkpoint_is_refused(lmis: Run, material: 
 def test_an_interrupted_run_exits_with_130_and_leaves_nothing(
     lmis: Run, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from LMISCore.inference import predictor
+    from LMISCore.inference import answers
 
     def interrupt(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predictor, "slice_presence", interrupt)
+    monkeypatch.setattr(answers, "slice_presence", interrupt)
     code, _, err = lmis(*standard(material, "--text", "Infection."))
     assert code == 130 and err.startswith("lmis: Interrupted") and not list(tmp_path.iterdir())
 

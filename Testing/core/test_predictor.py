@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,25 @@ def test_feet_are_found_by_the_geometry_not_by_the_order_in_the_file() -> None:
     assert row.mask is not None and list(np.flatnonzero(row.mask.any(axis=(1, 2)))) == [8, 9, 10, 11]
 
 
+def test_too_few_slices_have_no_thirds_and_the_row_says_so() -> None:
+    (row,) = obedient().segment(bright_volume(2), "Infection in the lower zone of the left lung.").rows
+    assert row.slices == 2 and "too few" in row.reason
+
+
+def test_a_report_parsed_without_vocabulary_is_understood_all_the_same() -> None:
+    (row,) = obedient().segment(body(), parse_report("Infection in the left lung, no effusion.")).rows
+    assert row.name == "Pulmonary infection, left" and row.state == State.AFFIRMED
+
+
+def test_weights_for_pictures_say_so_when_given_a_volume() -> None:
+    predictor = obedient(image={**obedient_card().image, "plane": "picture"})
+    assert any("single pictures" in warning for warning in predictor.segment(body(4), LEFT).warnings)
+    one = Volume(np.full((1, 16, 16), 230, dtype=np.uint8), Geometry((16, 16, 1)), "xray", "made for tests")
+    result = predictor.segment(one, "Infection in the lower zone of the left lung.")
+    assert not result.warnings and result.provenance["plane"] == "picture"
+    assert result.rows[0].prompt is not None and "lower zone" in result.rows[0].prompt.text
+
+
 def bright_volume(slices: int, direction: tuple[float, ...] = (1, 0, 0, 0, 1, 0, 0, 0, 1)) -> Volume:
     geometry = Geometry((16, 16, slices), direction=direction)
     return Volume(np.full(geometry.shape, 230, dtype=np.uint8), geometry, "bright", "made for tests")
@@ -306,16 +326,15 @@ def test_the_memory_estimate_covers_masks_and_grows_with_what_is_asked() -> None
     assert five.masks - one.masks == 4 * voxels and five.masks >= 5 * voxels
     assert kept.total - five.total >= 5 * 2 * voxels
     assert predictor.estimate_memory((400, 512, 512), 1).working == one.working
-    assert five.total == five.network + five.working + five.masks and "944 MB" in kept.sentence()
+    assert five.total == five.network + five.working + five.masks and "1.0 GB" in kept.sentence()
 
 
 def test_the_networks_part_of_the_estimate_follows_batch_and_picture_size(device: torch.device) -> None:
-    small, large = tirnet(device, 1), tirnet(device, 4)
-    shape = (64, 32, 32)
-    assert large.estimate_memory(shape, 1).working == 4 * small.estimate_memory(shape, 1).working
+    one, two, four = (tirnet(device, batch_size).estimate_memory((64, 32, 32), 1).working for batch_size in (1, 2, 4))
+    assert four - two == 2 * (two - one)
     # Features of TIRNet at width C hold (C + 2C/4 + 4C/16 + 8C/64 + 8C/256) h w numbers.
     features = 4 * int(4 * (1 + 1 / 2 + 1 / 4 + 1 / 8 + 1 / 32) * 32 * 32)
-    assert features < small.estimate_memory(shape, 1).working < 40 * features
+    assert features < two - one < 40 * features
 
 
 def test_the_given_checkpoints_network_is_left_as_it_is() -> None:
@@ -482,6 +501,26 @@ def test_auto_takes_a_device_that_really_runs_and_says_why(monkeypatch: pytest.M
     monkeypatch.setattr(devices, "_failure", lambda name: None)
     monkeypatch.setattr(devices, "_describe", lambda name: name)
     assert devices.choose_device("auto").name == "cuda"
+
+
+def test_bf16_is_taken_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from LMISCore.inference import devices
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    assert devices.choose_precision("auto", "cpu").dtype == torch.bfloat16
+    assert devices.choose_precision("fp32", "cpu").dtype is None
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True}, raising=False)
+    assert devices.choose_precision("auto", "cpu").dtype is None
+    with pytest.raises(InputError, match="does not multiply in bfloat16"):
+        devices.choose_precision("bf16", "cpu")
+
+
+def test_bf16_probabilities_stay_near_those_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = tirnet(torch.device("cpu"))
+    plain = predictor.network_probability(np.random.default_rng(0).random((2, 3, 32, 32), dtype=np.float32), [LEFT])
+    predictor.engine.precision = replace(predictor.engine.precision, name="bf16", dtype=torch.bfloat16)
+    rough = predictor.network_probability(np.random.default_rng(0).random((2, 3, 32, 32), dtype=np.float32), [LEFT])
+    assert 0 < np.abs(plain - rough).max() < 0.02
 
 
 def test_a_device_that_computes_wrongly_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

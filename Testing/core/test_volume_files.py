@@ -312,6 +312,19 @@ def test_a_missing_file_gets_one_sentence(tmp_path: Path) -> None:
     assert "There is no file" in refusal(lambda: read_volume(tmp_path / "gone.nrrd"))
 
 
+@pytest.mark.parametrize("name", ["scan", "scan.nii", "scan.png"])
+def test_a_file_that_may_not_be_opened_gets_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"x" * 400)
+
+    def denied(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert "Permission denied" in refusal(lambda: read_volume(tmp_path / name))
+
+
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii", ".nii.gz", ".mha", ".png", ".jpg", ".tif", ".bmp"])
 def test_a_cut_file_is_refused_not_filled_up(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"case{suffix}"
@@ -330,6 +343,30 @@ def test_a_compressed_nifti_file_with_one_changed_byte_is_refused(tmp_path: Path
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(bytes(content))
     assert "damaged" in refusal(lambda: read_volume(path))
+
+
+def test_a_nifti_file_with_a_size_of_zero_is_refused(tmp_path: Path) -> None:
+    write_volume(tmp_path / "case.nii", numbers((4, 5, 6)), grid(np.eye(3)))
+    content = bytearray((tmp_path / "case.nii").read_bytes())
+    struct.pack_into("<h", content, 46, 0)  # third size
+    (tmp_path / "case.nii").write_bytes(bytes(content))
+    assert "no voxels (size 6 x 5 x 0)" in refusal(lambda: read_volume(tmp_path / "case.nii"))
+
+
+def test_a_big_endian_nifti_file_keeps_its_missing_numbers(tmp_path: Path) -> None:
+    array = numbers((4, 5, 6)).astype(np.float32)
+    array[1, 2, 3] = np.nan
+    header = bytearray(352)
+    struct.pack_into(">i", header, 0, 348)
+    struct.pack_into(">8h", header, 40, 3, 6, 5, 4, 1, 1, 1, 1)
+    struct.pack_into(">2h", header, 70, 16, 32)
+    struct.pack_into(">8f", header, 76, 1, 2, 2, 2, 1, 1, 1, 1)
+    struct.pack_into(">3f", header, 108, 352, 1, 0)
+    header[344:348] = b"n+1\0"
+    (tmp_path / "big.nii").write_bytes(bytes(header) + array.astype(">f4").tobytes())
+    volume = read_volume(tmp_path / "big.nii")
+    np.testing.assert_array_equal(volume.array, np.nan_to_num(array, nan=np.nanmin(array)))
+    assert "1 of 120 values" in volume.warnings[0]
 
 
 def test_a_nifti_file_named_gz_but_not_compressed_is_still_read(tmp_path: Path) -> None:

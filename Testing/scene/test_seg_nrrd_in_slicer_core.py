@@ -160,7 +160,6 @@ def test_slicer_reads_our_terminology(slicer_scene: SlicerScene, tmp_path: Path)
     }
     write_segmentation(tmp_path / "x.seg.nrrd", [segment], geometry)
     read = slicer_scene.load(tmp_path / "x.seg.nrrd").GetSegmentation().GetNthSegment(0)
-    # Slicer fills the empty modifier of the type in; the rest is our text.
     assert read.GetTerminology() == (
         "Segmentation category and type - 3D Slicer General Anatomy list~SCT^49755003^Morphologically Altered Structure"
         "~SCT^4147007^Mass~^^~Anatomic codes - DICOM master list~SCT^39607008^Lung~SCT^24028007^Right"

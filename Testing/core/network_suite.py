@@ -1,0 +1,157 @@
+"""What every network must do; a network's test file inherits this class and names the network.
+
+The suite knows only the common contract: image, token states and mask in, logits and maps out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from LMISCore.checkpoints.card import Card
+from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
+from LMISCore.losses import LOSSES
+from LMISCore.networks import create_network
+
+TEXT_WIDTH = 12
+
+
+class NetworkSuite:
+    """Inherit and set ``name``; ``options`` keeps the network small."""
+
+    name: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {"width": 4}
+
+    def network(self, **more: Any) -> nn.Module:
+        torch.manual_seed(0)
+        return create_network(self.name, text_width=TEXT_WIDTH, **{**self.options, **more})
+
+    def inputs(
+        self, size: tuple[int, int] = (32, 48), batch: int = 2, tokens: int = 5
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(1)
+        image = torch.rand(batch, 3, *size, generator=generator)
+        states = torch.randn(batch, tokens, TEXT_WIDTH, generator=generator)
+        mask = torch.ones(batch, tokens, dtype=torch.bool)
+        mask[1:, tokens - 2 :] = False
+        return image, states, mask
+
+    @pytest.mark.parametrize("size", [(32, 32), (32, 48), (33, 47), (16, 100)])
+    def test_logits_and_maps_have_the_pictures_size_whatever_it_is(self, size: tuple[int, int]) -> None:
+        with torch.no_grad():
+            output = self.network().eval()(*self.inputs(size))
+        assert output.logits.shape == (2, 1, *size)
+        assert output.maps
+        for value in output.maps.values():
+            assert value.shape[:2] == (2, 1)
+            assert torch.isfinite(value).all()
+
+    def test_every_map_has_a_meaning(self) -> None:
+        network = self.network().eval()
+        with torch.no_grad():
+            output = network(*self.inputs())
+        meanings: Any = network.MAP_MEANINGS
+        assert {name.rsplit("_", 1)[0] for name in output.maps} == set(meanings)
+
+    def test_gradients_reach_every_trainable_parameter(self, device: torch.device) -> None:
+        network = self.network().to(device).train()
+        image, states, mask = (x.to(device) for x in self.inputs())
+        target = (image[:, 0] > 0.5).long()
+        total, _ = LOSSES[self.name]()(network(image, states, mask), target)
+        total.backward()
+        without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+        assert without == []
+
+    def test_one_training_step_lowers_the_loss(self, device: torch.device) -> None:
+        network = self.network().to(device).train()
+        image, states, mask = (x.to(device) for x in self.inputs())
+        target = (image[:, 0] > 0.5).long()
+        loss = LOSSES[self.name]()
+        optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
+        values = []
+        for _ in range(8):
+            total, _ = loss(network(image, states, mask), target)
+            optimiser.zero_grad()
+            total.backward()
+            optimiser.step()
+            values.append(float(total.detach()))
+        assert values[-1] < values[0]
+
+    def test_same_input_gives_the_same_bits(self, device: torch.device) -> None:
+        network = self.network().to(device).eval()
+        inputs = [x.to(device) for x in self.inputs()]
+        with torch.no_grad():
+            assert torch.equal(network(*inputs).logits, network(*inputs).logits)
+
+    def test_another_text_gives_another_mask(self) -> None:
+        network = self.network().eval()
+        image, states, mask = self.inputs()
+        with torch.no_grad():
+            right = network(image, states, mask).logits
+            swapped = network(image, states.flip(0), mask).logits
+        assert not torch.allclose(right, swapped, atol=1e-5)
+
+    def test_padding_does_not_change_the_logits(self) -> None:
+        network = self.network().eval()
+        image, states, mask = self.inputs()
+        noise = torch.randn(2, 4, TEXT_WIDTH)
+        longer = torch.cat([states, noise], dim=1), torch.cat([mask, torch.zeros(2, 4, dtype=torch.bool)], dim=1)
+        with torch.no_grad():
+            torch.testing.assert_close(network(image, *longer).logits, network(image, states, mask).logits)
+
+    def test_features_are_computed_once_and_shared_by_sentences(self) -> None:
+        network: Any = self.network().eval()
+        image, states, mask = self.inputs()
+        with torch.no_grad():
+            features = network.encode_image(image[:1])
+            for row in range(2):
+                apart = network(image[:1], states[row : row + 1], mask[row : row + 1]).logits
+                torch.testing.assert_close(
+                    network.decode(features, states[row : row + 1], mask[row : row + 1]).logits, apart
+                )
+            together = network.decode(features.repeat(2), states, mask).logits
+        assert together.shape == (2, 1, 32, 48)
+
+    def test_weights_survive_saving(self, tmp_path: Path) -> None:
+        network: Any = self.network().eval()
+        card = Card(
+            name="suite",
+            network=self.name,
+            network_options=network.options,
+            text_encoder={"name": "none", "hash": "0" * 64, "width": TEXT_WIDTH, "length": 8},
+            image={"size": [32, 32], "convention": "unit", "plane": "picture", "orientation": "", "colour": "grey"},
+        )
+        save_checkpoint(tmp_path / "weights.safetensors", network, card)
+        loaded = load_checkpoint(tmp_path / "weights.safetensors").network
+        with torch.no_grad():
+            assert torch.equal(loaded(*self.inputs()).logits, network(*self.inputs()).logits)
+
+    def test_autocast_stays_close(self, device: torch.device) -> None:
+        network = self.network().to(device).eval()
+        inputs = [x.to(device) for x in self.inputs()]
+        with torch.no_grad():
+            exact = network(*inputs).logits
+            with torch.autocast(device.type, dtype=torch.bfloat16):
+                rough = network(*inputs).logits
+        assert float((rough.float() - exact).abs().max()) < 0.1 * float(exact.abs().max() + 1)
+
+    def test_it_can_be_exported(self) -> None:
+        network = self.network().eval()
+        inputs = self.inputs((32, 32))
+        exported = torch.export.export(network, inputs)
+        with torch.no_grad():
+            torch.testing.assert_close(exported.module()(*inputs).logits, network(*inputs).logits)
+
+    def test_wrong_shapes_are_named(self) -> None:
+        network = self.network().eval()
+        image, states, mask = self.inputs()
+        with pytest.raises(ValueError, match=r"expected \(B, 3, H, W\)"):
+            network(image[:, :1], states, mask)
+        with pytest.raises(ValueError, match=f"expected \\(B, L, {TEXT_WIDTH}\\)"):
+            network(image, states[..., :3], mask)
+        with pytest.raises(ValueError, match="as many images as sentences"):
+            network(image[:1], states, mask)
