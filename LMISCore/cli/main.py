@@ -59,7 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = next((word for word in given if not word.startswith("-")), None)
     try:
         parser = build_parser(command if command in COMMANDS else None)
-        options = parser.parse_args(given)
+        options, late = parser.parse_known_args(given)
+        # argparse takes a command's positional words in one run only; key=value may also stand after an option.
+        if late and "overrides" in options and all("=" in word and not word.startswith("-") for word in late):
+            options.overrides += late
+        elif late:
+            parser.error(f"unrecognized arguments: {' '.join(late)}")
         if options.command is None:
             parser.print_help()
             return MENDABLE

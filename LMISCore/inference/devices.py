@@ -68,7 +68,7 @@ def choose_device(name: str = "auto") -> DeviceChoice:
         raise InputError(f"The device {name!r} is unknown; choose {DEVICE_NAMES}.")
     failure = _failure(name)
     if failure:
-        raise InputError(f"The device {name} was asked for but does not run here ({failure}); choose auto or cpu.")
+        raise InputError(f"The device {name} was asked for but does not run ({failure}); choose auto or cpu.")
     return DeviceChoice(name, f"{_describe(name)}, as asked.")
 
 

@@ -221,7 +221,7 @@ def _organ(job: SegmentJob, volume: Volume) -> np.ndarray | None:
 def _message(result: dict[str, Any], replaces: bool) -> str:
     count, rows = result["segments"], len(result["rows"])
     if count:
-        return f"{count} of {rows} sentences have a segment."
+        return f"{count} of {rows} sentences {'has' if count == 1 else 'have'} a segment."
     old = "; the segmentation of an earlier run under this name was removed" if replaces else ""
     return f"None of the {rows} sentences has a segment, so no segmentation was written{old}."
 

@@ -1,0 +1,1 @@
+"""Metrics: overlap counted once, rank AUROC, block bootstrap, the presence threshold; numpy only."""

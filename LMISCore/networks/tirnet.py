@@ -36,14 +36,16 @@ def weighted_sum(x: Tensor, weight: Tensor) -> Tensor:
     """Channel sum of ``(B, C, H, W)`` with weights ``(B, C)``: ``(B, H, W)`` float32, in one pass over the map."""
     pixels = x.flatten(2).transpose(1, 2)
     total: Tensor = torch.bmm(pixels, weight.to(x.dtype).unsqueeze(-1)).float()
-    return total.view(x.shape[0], *x.shape[2:])
+    height, width = x.shape[2:]
+    return total.view(-1, height, width)
 
 
 def cosine_map(x: Tensor, vector: Tensor) -> Tensor:
     """Cosine of each pixel's features with one vector: ``(B, C, H, W), (B, C) -> (B, 1, H, W)`` float32."""
     dot = weighted_sum(x, F.normalize(vector.float(), dim=1, eps=NORM_EPS))
-    length = torch.linalg.vector_norm(x, dim=1, dtype=torch.float32)
-    return (dot / length.clamp_min(NORM_EPS)).unsqueeze(1)
+    length: Tensor = torch.linalg.vector_norm(x, dim=1, dtype=torch.float32)
+    cosine: Tensor = dot / length.clamp_min(NORM_EPS)
+    return cosine.unsqueeze(1)
 
 
 def group_moments(x: Tensor, groups: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def load_state(
         rng: Tensor = state["torch_rng"]
         torch.set_rng_state(rng)
         return int(state["step"]), json.loads(state["notes"])
-    except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
+    except (RuntimeError, KeyError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise InputError(
             f"{path} cannot be resumed ({str(error).splitlines()[0]}); train into another folder or delete this one."
         ) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -98,6 +100,15 @@ def obedient_card(**changes: object) -> Card:
 
 def obedient_checkpoint(**changes: object) -> Checkpoint:
     return Checkpoint(ObedientNetwork(), obedient_card(**changes), Path("obedient"), "a" * 64)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For tiny networks threads wait for each other more than they compute, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def body_value(places: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from obedient import one_thread  # noqa: F401
 from PIL import Image
 from tiny_checkpoint import save_tiny_checkpoint, save_tiny_encoder
 
@@ -23,6 +24,7 @@ from LMISCore.volumes.files import write_volume
 from LMISCore.volumes.segmentation import read_segmentation
 from LMISCore.volumes.volume import Geometry
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = "FINDINGS: Infection in the left lung.\nNo effusion.\nThe heart is normal.\n"
 GRID = Geometry((12, 10, 8), (0.7, 0.8, 2.5), (3.0, -4.0, 5.0), (-1, 0, 0, 0, 1, 0, 0, 0, 1))

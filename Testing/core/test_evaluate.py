@@ -6,12 +6,14 @@ import csv
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from PIL import Image
 from tiny_checkpoint import save_tiny_encoder
@@ -21,20 +23,34 @@ from LMISCore.checkpoints.card import Card
 from LMISCore.checkpoints.store import Checkpoint, load_checkpoint, save_checkpoint
 from LMISCore.cli.main import main
 from LMISCore.errors import Cancelled, InputError
+from LMISCore.evaluation.asking import Asker
 from LMISCore.evaluation.card import store_figures
 from LMISCore.evaluation.conditions import EMPTY, IMAGE_ONLY, OTHER, RIGHT, SWAPPED
 from LMISCore.evaluation.evaluate import evaluate
 from LMISCore.evaluation.robustness import CHANGES
 from LMISCore.evaluation.tables import card_metrics, markdown
 from LMISCore.evaluation.test_log import read_log
+from LMISCore.inference.predictor import Predictor
+from LMISCore.inference.slices import SlicePictures
 from LMISCore.networks import create_network
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.text.encoders import create_encoder
 from LMISCore.text.states import TextEncoder
+from LMISCore.volumes.files import read_volume
+from LMISCore.volumes.volume import Volume
 
 SIZE = 32
 SIDE_WORDS = ("left", "right")
 LESIONS = {"left": (slice(20, 25), slice(20, 25)), "right": (slice(18, 24), slice(6, 10))}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Pictures this small gain nothing from threads, which on a busy machine mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class WordEncoder(TextEncoder):
@@ -419,3 +435,44 @@ def test_a_mask_of_another_size_is_named(own_data: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match=rf"{name} has 32 x 32 pixels but .* has 8 x 8"):
         evaluate(checkpoint(ObedientNetwork(), card()), own_data, encoder=WordEncoder(), log=tmp_path / "log")
     assert not (tmp_path / "log").exists()
+
+
+def test_an_evaluated_picture_gets_the_mask_and_score_that_the_predictor_gives_it(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (20, 32), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    volume = read_volume(tmp_path / "picture.png")
+    network = checkpoint(ObedientNetwork(), card())
+    sentence = "Pulmonary infection in the left lung."
+    asker = Asker(network, "cpu", WordEncoder())
+    prepared = asker.prepare(volume)
+    (probability,) = asker.ask(asker.features([prepared]), [(0, sentence)])
+    row = Predictor(network, "cpu", encoder=WordEncoder()).segment(volume, sentence).rows[0]
+    assert row.mask is not None
+    assert np.array_equal(asker.mask(prepared, probability), row.mask[0])
+    assert 0 < row.mask.sum() < row.mask.size / 2
+    assert asker.presence(prepared, probability) == row.presence
+    padding_only = torch.ones(SIZE, SIZE)
+    padding_only[6:26] = 0
+    assert asker.presence(prepared, padding_only) == 0
+
+
+def test_a_changed_picture_in_hounsfield_units_is_still_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Contrast x 0.7 lifts the darkest value from -150 to above 0, where the rule by itself would see a picture.
+    values = np.linspace(-150, 1000, SIZE * SIZE, dtype=np.float32).reshape(1, SIZE, SIZE)
+    sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / "a.mha"))
+    Image.fromarray(np.eye(SIZE, dtype=np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "set.csv").write_text("image,mask,text,split\na.mha,a.png,infection,Val\n", encoding="utf-8")
+    kinds: list[str] = []
+    prepare = Asker.prepare
+
+    def recording(self: Asker, volume: Volume, intensity: str = "auto") -> SlicePictures:
+        prepared = prepare(self, volume, intensity)
+        kinds.append(prepared.normaliser.kind)
+        return prepared
+
+    monkeypatch.setattr(Asker, "prepare", recording)
+    network = checkpoint(ObedientNetwork(), card())
+    evaluate(network, tmp_path / "set.csv", "Val", encoder=WordEncoder(), draws=5, log=tmp_path / "log")
+    assert kinds == ["hu"] * (1 + len(CHANGES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from obedient import WordEncoder, body, obedient_checkpoint
+from obedient import WordEncoder, body, obedient_checkpoint, one_thread  # noqa: F401
 from PIL import Image
 
 from LMISCore.inference.naming import distinct_names, segment_colour, segment_id
@@ -14,6 +14,7 @@ from LMISCore.inference.result import CaseResult
 from LMISCore.inference.tables import csv_text, terminal_table
 from LMISCore.volumes.volume import Geometry, Volume
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LEFT = "Infection in the left lung."
 
 

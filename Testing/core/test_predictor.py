@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from obedient import SIZE, ObedientNetwork, WordEncoder, body, body_value, obedient_card, obedient_checkpoint
+from obedient import (
+    SIZE,
+    ObedientNetwork,
+    WordEncoder,
+    body,
+    body_value,
+    obedient_card,
+    obedient_checkpoint,
+    one_thread,  # noqa: F401
+)
 from volume_makers import axis_orders, places
 
 from LMISCore.checkpoints.card import Card
@@ -22,6 +31,7 @@ from LMISCore.networks import create_network
 from LMISCore.text.report import State, parse_report
 from LMISCore.volumes.volume import Geometry, Volume
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NOWHERE = Path("nowhere")
 LEFT, RIGHT = "Infection in the left lung.", "Infection in the right lung."
 

@@ -69,6 +69,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         self.lines: queue.Queue[bytes] = queue.Queue()
         if read:
@@ -136,13 +137,12 @@ def test_a_job_tells_its_start_its_progress_and_its_result(start: Any, tmp_path:
     assert sorted(os.listdir(tmp_path / "out")) == ["short.csv", "short.json", "short.png", "short.seg.nrrd"]
 
 
-@pytest.mark.parametrize("line", ["cancel", '{"type": "cancel"}'])
-def test_a_line_on_stdin_cancels_and_nothing_is_written(start: Any, tmp_path: Path, material: Path, line: str) -> None:
+def test_a_line_on_stdin_cancels_and_nothing_is_written(start: Any, tmp_path: Path, material: Path) -> None:
     process = start(job_file(tmp_path, material, "long.nrrd"))
     messages = process.messages()
     next(message for message in messages if message.get("stage") == "segmenting" and message["done"] > 0)
     process.write("something else")
-    process.write(line)
+    process.write('{"type": "cancel"}')
     last = list(messages)[-1]
     assert (last["type"], last["kind"]) == ("error", "cancelled")
     assert process.code() == 130
