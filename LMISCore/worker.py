@@ -90,7 +90,7 @@ def is_cancel(line: str) -> bool:
         return True
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and value.get("type") == "cancel"
 
@@ -105,6 +105,8 @@ def read_job(path: str | Path) -> SegmentJob:
         values: Any = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"Cannot read the job {path}: {error.strerror or error}; give a JSON file.") from error
+    except RecursionError as error:
+        raise InputError(f"The job {path} is JSON nested too deeply; write it again.") from error
     except ValueError as error:
         raise InputError(f"The job {path} is not JSON in UTF-8 ({error}); write it again.") from error
     if not isinstance(values, dict) or values.get("task") != "segment":

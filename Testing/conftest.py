@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 TESTING = Path(__file__).resolve().parent
 
-# Set before any library that reads them is imported: no hub, no cache of the user's; one thread, because the tests' tiny
-# networks lose more to waiting for a second one than they win by it.
+# Set before any library that reads them is imported: no hub, no cache of the user's; one thread, because tiny
+# networks lose more by waiting for a second one than they win by it.
 _CACHES = Path(tempfile.mkdtemp(prefix="lmis-tests-"))
 os.environ.update(
     HF_HUB_OFFLINE="1",

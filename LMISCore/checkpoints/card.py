@@ -133,10 +133,11 @@ class Card:
             InputError: if the text is not JSON or not a card.
         """
         try:
-            values = json.loads(text)
+            return cls.from_dict(json.loads(text))
         except ValueError as error:
             raise InputError(f"The card is not JSON ({error}); expected the card of a checkpoint.") from error
-        return cls.from_dict(values)
+        except RecursionError as error:
+            raise InputError("The card is nested too deeply; expected the card of a checkpoint.") from error
 
     def summary(self) -> str:
         """Return two lines for people: what it is, and what it reaches and may be used for."""
@@ -162,14 +163,25 @@ def _plain_json(key: str, value: Any) -> None:
         for name, item in value.items():
             if not isinstance(name, str):
                 raise _fail(f"{key} key", name, "text")
+            _writable_text(f"{key} key", name)
             _plain_json(f"{key}.{name}", item)
     elif isinstance(value, list):
         for number, item in enumerate(value):
             _plain_json(f"{key}[{number}]", item)
+    elif isinstance(value, str):
+        _writable_text(key, value)
     elif isinstance(value, float) and not math.isfinite(value):
         raise _fail(key, value, "a finite number, or null where it is undefined")
     elif value is not None and type(value) not in (bool, int, float, str):
         raise _fail(key, value, "plain JSON values: text, numbers, true, false, null, lists and objects")
+
+
+def _writable_text(key: str, value: str) -> None:
+    """Refuse half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _fail(key, value, "text without lone surrogates") from error
 
 
 def _text(key: str, value: Any) -> None:

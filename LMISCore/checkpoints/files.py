@@ -125,7 +125,7 @@ def _card_in_metadata(path: Path) -> str:
     raw = _first_bytes(path, 8 + length)[8:] if 0 < length <= _LONGEST_HEADER else b""
     try:
         header = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise not_safetensors(path) from error
     metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     if not isinstance(metadata, dict) or CARD_KEY not in metadata:

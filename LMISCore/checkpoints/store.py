@@ -209,8 +209,8 @@ def _rebuild(card: Card, files: CheckpointFiles | None = None) -> nn.Module:
     try:
         with torch.random.fork_rng(devices=[]):
             network = create_network(card.network, **card.network_options)
-    except (InputError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+    except (InputError, RuntimeError, ArithmeticError, MemoryError) as error:
+        reason = (str(error).splitlines() or ["it does not fit the memory"])[0].rstrip(".")
         raise InputError(f"{where} describes a network that this LMISCore cannot build: {reason}.") from error
     text_width = getattr(network, "text_width", None)
     if text_width is not None and text_width != card.text_encoder["width"]:

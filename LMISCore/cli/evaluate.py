@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, write both files, print the page."""
     from LMISCore.atomic import write_json, write_text
     from LMISCore.checkpoints.files import bundled_checkpoint
-    from LMISCore.cli.train import ProgressLine
+    from LMISCore.cli.progress import ProgressLine
     from LMISCore.errors import InputError
     from LMISCore.evaluation.card import store_figures
     from LMISCore.evaluation.evaluate import SEED, evaluate

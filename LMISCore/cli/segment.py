@@ -50,10 +50,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     parser.add_argument(
         "--force",
         metavar="ID",
-        nargs="+",
-        action="extend",
+        action="append",
         default=[],
-        help="give these sentences a mask whatever their state; ids stand in CASE.csv, such as findings-1",
+        help="give this sentence a mask whatever its state; may be repeated; ids stand in CASE.csv, such as findings-1",
     )
     parser.add_argument("--threshold", type=float, metavar="P", help="probability from which a voxel belongs to a mask")
     parser.add_argument("--presence", type=float, metavar="P", help="presence score under which a finding is absent")

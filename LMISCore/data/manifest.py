@@ -10,7 +10,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -55,20 +58,24 @@ def read_pairs(
             without suffix; a picture it does not match is a case and a patient of its own.
 
     Raises:
-        InputError: naming the file or row that is missing or wrong.
+        InputError: naming the file or row that is missing or wrong, or the pattern.
     """
     source = Path(source)
     if split not in SPLITS:
         raise InputError(f"Unknown split {split!r}; expected one of {', '.join(SPLITS)}.")
     if not source.exists():
         raise InputError(f"There is no data set at {source}; expected a folder in the LViT layout or a .csv manifest.")
+    expression = _compiled(pattern)
     rows = (
-        _read_manifest(source, split, pattern) if source.is_file() else _read_lvit(source / f"{split}_Folder", pattern)
+        _read_manifest(source, split, expression)
+        if source.is_file()
+        else _read_lvit(source / f"{split}_Folder", expression)
     )
     pairs = [pair for pair in rows if any(fnmatchcase(pair.case, p) for p in include)]
     if not pairs:
         raise InputError(
-            f"No pair of split {split} in {source} has a case matching {', '.join(include)}; check the split and pattern."
+            f"No pair of split {split} in {source} has a case matching {', '.join(include)}; "
+            "check the split and the pattern."
         )
     return sorted(pairs, key=lambda pair: (pair.case, pair.order, pair.image.name))
 
@@ -90,16 +97,31 @@ def data_hash(pairs: Sequence[Pair]) -> str:
     return digest.hexdigest()
 
 
-def _names(stem: str, pattern: str, row: int) -> tuple[str, str, int]:
-    match = re.match(pattern, stem)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise InputError(
+            f"The case pattern {pattern!r} is no regular expression ({error}); expected one with the groups case, "
+            "patient and slice."
+        ) from error
+
+
+def _names(stem: str, pattern: re.Pattern[str], row: int) -> tuple[str, str, int]:
+    match = pattern.match(stem)
     if match is None:
         return stem, stem, row
     groups = match.groupdict()
     case = groups.get("case") or stem
-    return case, groups.get("patient") or case, int(groups.get("slice") or row)
+    number = groups.get("slice") or str(row)
+    if not number.isdecimal():
+        raise InputError(
+            f"The case pattern {pattern.pattern!r} takes {number!r} of {stem} for the slice's number; expected digits."
+        )
+    return case, groups.get("patient") or case, int(number)
 
 
-def _read_lvit(folder: Path, pattern: str) -> Iterator[Pair]:
+def _read_lvit(folder: Path, pattern: re.Pattern[str]) -> Iterator[Pair]:
     tables = sorted([*folder.glob("*_text.xlsx"), *folder.glob("*_text.csv"), *folder.glob("*_text*.xlsx")])
     if not tables:
         raise InputError(
@@ -124,43 +146,74 @@ def _beside(folder: Path, name: str) -> Path | None:
 
 
 def _text_rows(table: Path) -> Iterator[tuple[str, str]]:
-    if table.suffix == ".csv":
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            rows: list[Sequence[object]] = list(csv.reader(stream))
-    else:
-        try:
-            import openpyxl
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"Reading {table.name} needs openpyxl; install it with: pip install 'LMISCore[train]'."
-            ) from error
-        book = openpyxl.load_workbook(table, read_only=True)
-        rows = list(book.worksheets[0].iter_rows(values_only=True))
-        book.close()
+    rows = _csv_rows(table) if table.suffix == ".csv" else _sheet_rows(table)
     header = [str(cell).strip() if cell is not None else "" for cell in rows[0]] if rows else []
     if "Image" not in header or "Description" not in header:
         raise InputError(f"{table} has the columns {', '.join(header) or 'none'}; expected Image and Description.")
     image, text = header.index("Image"), header.index("Description")
-    for row in rows[1:]:
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(row):
+            continue
+        if len(row) <= max(image, text):
+            raise InputError(f"{table} row {number} has {len(row)} cells; expected Image and Description in each row.")
         if row[image]:
             yield str(row[image]).strip(), str(row[text] or "").strip()
 
 
-def _read_manifest(path: Path, split: str, pattern: str) -> Iterator[Pair]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = {"image", "mask", "text", "split"} - set(reader.fieldnames or [])
-        if missing:
+def _csv_rows(table: Path) -> list[Sequence[object]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            return list(csv.reader(stream))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{table} is not UTF-8 text; expected a table saved as CSV in UTF-8; save it again."
+        ) from error
+    except csv.Error as error:
+        raise InputError(f"{table} is no CSV table ({error}); expected one saved as CSV in UTF-8.") from error
+    except OSError as error:
+        raise InputError(f"Cannot read {table}: {error.strerror or error}; check the file and its rights.") from error
+
+
+def _sheet_rows(table: Path) -> list[Sequence[object]]:
+    try:
+        import openpyxl
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Reading {table.name} needs openpyxl; install it with: pip install 'LMISCore[train]'."
+        ) from error
+    # What openpyxl and the zip and XML readers under it raise on damaged files.
+    damaged = (OSError, ValueError, TypeError, AttributeError, LookupError, EOFError, SyntaxError, RuntimeError)
+    try:
+        with closing(openpyxl.load_workbook(table, read_only=True)) as book:
+            return list(book.worksheets[0].iter_rows(values_only=True))
+    except (*damaged, zipfile.BadZipFile, zlib.error, InvalidFileException) as error:
+        raise InputError(
+            f"{table} cannot be read as an Excel table; it is damaged or of another kind; save it again."
+        ) from error
+
+
+def _read_manifest(path: Path, split: str, pattern: re.Pattern[str]) -> Iterator[Pair]:
+    table = _csv_rows(path)
+    header = [str(cell).strip() for cell in table[0]] if table else []
+    missing = {"image", "mask", "text", "split"} - set(header)
+    if missing:
+        raise InputError(f"{path} lacks the column(s) {', '.join(sorted(missing))}; expected image, mask, text, split.")
+    for number, cells in enumerate(table[1:], start=2):
+        if not any(cells):
+            continue
+        if len(cells) < len(header) or any(cells[len(header) :]):
             raise InputError(
-                f"{path} lacks the column(s) {', '.join(sorted(missing))}; expected image, mask, text, split."
+                f"{path} row {number} has {len(cells)} cells but the header names {len(header)} columns; "
+                "put a text that holds commas in quotes."
             )
-        for number, row in enumerate(reader, start=2):
-            if row["split"].strip().lower() != split.lower():
-                continue
-            image, mask = path.parent / row["image"], path.parent / row["mask"]
-            for file in (image, mask):
-                if not file.is_file():
-                    raise InputError(f"{path} row {number} names {file.name}, but {file} does not exist.")
-            case, patient, order = _names(image.stem, pattern, number)
-            lungs = path.parent / row["lungs"] if row.get("lungs") else None
-            yield Pair(image, mask, lungs, row["text"], row.get("case") or case, row.get("patient") or patient, order)
+        row = {name: str(cell) for name, cell in zip(header, cells, strict=False)}
+        if row["split"].strip().lower() != split.lower():
+            continue
+        image, mask = path.parent / row["image"], path.parent / row["mask"]
+        for file in (image, mask):
+            if not file.is_file():
+                raise InputError(f"{path} row {number} names {file.name}, but {file} does not exist.")
+        case, patient, order = _names(image.stem, pattern, number)
+        lungs = path.parent / row["lungs"] if row.get("lungs") else None
+        yield Pair(image, mask, lungs, row["text"], row.get("case") or case, row.get("patient") or patient, order)

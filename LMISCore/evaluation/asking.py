@@ -1,10 +1,9 @@
-"""Slices of a data set read as inference reads them, and a checkpoint that is asked many sentences about each."""
+"""A checkpoint that is asked many sentences about each slice of a data set, each slice read as inference reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,78 +12,20 @@ from torch import Tensor
 
 from LMISCore.checkpoints.card import Card
 from LMISCore.checkpoints.store import Checkpoint
-from LMISCore.data.lungs import LungGeometry, lung_geometry
-from LMISCore.data.manifest import Pair
-from LMISCore.errors import InputError
+from LMISCore.data.slices import sentence_rule
 from LMISCore.inference.predictor import Predictor
 from LMISCore.inference.presence import slice_presence
 from LMISCore.inference.slices import SlicePictures, prepare_slices
 from LMISCore.networks.outputs import ImageFeatures
-from LMISCore.text.places import lvit_axial_words
 from LMISCore.text.states import TextEncoder
-from LMISCore.volumes.files import read_volume
+from LMISCore.volumes.intensity import Normaliser
 from LMISCore.volumes.volume import Volume
 
 
-@dataclass(frozen=True)
-class TruthSlice:
-    """One slice with what is true of it, at native resolution.
-
-    Attributes:
-        volume: the picture as a volume of one slice.
-        truth: mask ``(H, W)`` bool.
-        lungs: lung mask ``(H, W)``, non-zero inside; None where the set has none.
-    """
-
-    volume: Volume
-    truth: np.ndarray
-    lungs: np.ndarray | None
-
-
-def read_slice(pair: Pair) -> TruthSlice:
-    """Read one pair.
-
-    Raises:
-        InputError: if a file cannot be read, or picture and masks differ in size.
-    """
-    volume = read_volume(pair.image)
-    shape = volume.array.shape[1:3]
-    masks = []
-    for path in (pair.mask, pair.lungs):
-        mask = None if path is None else _flat(read_volume(path).array[0])
-        if mask is not None and mask.shape != shape:
-            raise InputError(
-                f"{pair.image.name} has {_size(shape)} pixels but {path} has {_size(mask.shape)}; "
-                "expected the same size."
-            )
-        masks.append(mask)
-    truth, lungs = masks
-    assert truth is not None
-    return TruthSlice(volume, truth > 0, lungs)
-
-
-def case_geometries(pairs: Sequence[Pair]) -> dict[str, LungGeometry | None]:
-    """Measure the lungs of every case from all its slices' lung masks; None for a case without any."""
-    found: dict[str, LungGeometry | None] = {}
-    for case, group in groupby(sorted(pairs, key=lambda pair: pair.case), key=lambda pair: pair.case):
-        masks = [_flat(read_volume(pair.lungs).array[0]) for pair in group if pair.lungs is not None]
-        found[case] = lung_geometry(masks) if masks else None
-    return found
-
-
-def sentence_rule(card: Card) -> Callable[[str], str]:
+def rule_of(card: Card) -> Callable[[str], str]:
     """What a set's sentence goes through before these weights are asked it, as their recipe says."""
     text = card.recipe.get("text", {})
-    if text.get("ignore"):
-        return lambda sentence: ""
-    rewriting = text.get("rewrite", card.data.get("text_rewriting", "none"))
-    if rewriting == "lvit_axial":
-        return lvit_axial_words
-    if rewriting != "none":
-        raise InputError(
-            f"The card rewrites sentences by {rewriting!r}, which this LMISCore does not know; update LMISCore."
-        )
-    return lambda sentence: sentence
+    return sentence_rule(text.get("rewrite", card.data.get("text_rewriting", "none")), bool(text.get("ignore")))
 
 
 def reads_text(card: Card) -> bool:
@@ -107,13 +48,21 @@ class Asker:
         predictor = Predictor(checkpoint, device, encoder=encoder)
         self.checkpoint = checkpoint
         self.card = checkpoint.card
-        self.rule = sentence_rule(checkpoint.card)
+        self.rule = rule_of(checkpoint.card)
         self.engine = predictor.engine
         self.cache = predictor.cache
 
-    def prepare(self, volume: Volume, intensity: str = "auto") -> SlicePictures:
-        """Frame and normalise a picture as the card says."""
-        return prepare_slices(volume, self.card.image, intensity)
+    def prepare(self, volume: Volume, fitted: Normaliser | None = None) -> SlicePictures:
+        """Frame and normalise a picture as the card says.
+
+        Args:
+            volume: of one slice.
+            fitted: the card's convention fitted to the slice's whole case; None fits it to this slice alone.
+        """
+        if fitted is None:
+            return prepare_slices(volume, self.card.image)
+        # Of "picture" every value is accepted; the normaliser fitted here is not used.
+        return replace(prepare_slices(volume, self.card.image, "picture"), normaliser=fitted)
 
     def features(self, prepared: Sequence[SlicePictures]) -> ImageFeatures:
         """Image features of B one-slice pictures, computed once for all sentences."""
@@ -156,11 +105,3 @@ class Asker:
 def changed_volume(volume: Volume, picture: np.ndarray) -> Volume:
     """The same one-slice volume with another picture ``(H, W[, 3])``."""
     return replace(volume, array=picture[None])
-
-
-def _flat(mask: np.ndarray) -> np.ndarray:
-    return mask.max(-1) if mask.ndim == 3 else mask
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(side) for side in shape)

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from LMISCore.data.lungs import LungGeometry, Side
 from LMISCore.data.manifest import Pair
+from LMISCore.data.slices import TruthSlice, case_normalisers, changed_normalisers, read_slice
 from LMISCore.errors import Cancelled
 from LMISCore.evaluation import conditions as asked
-from LMISCore.evaluation.asking import Asker, TruthSlice, changed_volume, read_slice
+from LMISCore.evaluation.asking import Asker, changed_volume
 from LMISCore.evaluation.conditions import Condition
 from LMISCore.evaluation.obedience import LungAnswer, lungs_in_view, measure_lung
 from LMISCore.evaluation.robustness import CHANGES, change_picture
 from LMISCore.inference.slices import SlicePictures
 from LMISCore.metrics.overlap import Counts, count
 from LMISCore.training.pairs import side_sentence
+from LMISCore.volumes.intensity import Normaliser
 
 Progress = Callable[[int, int, str], object]
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Intensity conventions fitted to whole cases, as inference fits them to whole volumes.
+
+    Attributes:
+        plain: of the evaluated checkpoint, by case.
+        image_only: of the checkpoint without text, by case; empty where there is none.
+        changed: of the evaluated checkpoint, by change of the picture and case.
+    """
+
+    plain: dict[str, Normaliser]
+    image_only: dict[str, Normaliser] = field(default_factory=dict)
+    changed: dict[str, dict[str, Normaliser]] = field(default_factory=dict)
 
 
 @dataclass
@@ -45,6 +63,7 @@ class Task:
         asker, image_only: the checkpoint, and the one without text where there is one.
         pairs: N slices, those of a case together and in order.
         geometries: of each case's lungs.
+        fits: the cards' intensity conventions, fitted to each case.
         conditions: the right sentence first.
         finding: name asked for in single lungs; None where obedience is not measured.
         robustness: whether to ask about changed pictures.
@@ -55,6 +74,7 @@ class Task:
     image_only: Asker | None
     pairs: list[Pair]
     geometries: dict[str, LungGeometry | None]
+    fits: Fits
     conditions: list[Condition]
     finding: str | None
     robustness: bool
@@ -75,12 +95,15 @@ def collect(task: Task, progress: Progress) -> Answers:
 
     def work(rows: list[int]) -> None:
         slices = [read_slice(task.pairs[row]) for row in rows]
-        prepared = [task.asker.prepare(item.volume) for item in slices]
+        cases = [task.pairs[row].case for row in rows]
+        prepared = [
+            task.asker.prepare(item.volume, task.fits.plain[case]) for item, case in zip(slices, cases, strict=True)
+        ]
         _ask_sentences(task, rows, slices, prepared, answers)
         if task.image_only is not None:
-            _ask_image_only(task.image_only, rows, slices, answers)
+            _ask_image_only(task, task.image_only, rows, slices, answers)
         for name in answers.changed:
-            _ask_changed(task, name, rows, slices, prepared, answers)
+            _ask_changed(task, name, rows, slices, answers)
         if progress(rows[-1] + 1, total, "evaluating") is False:
             raise Cancelled("The evaluation was stopped; nothing was written.")
 
@@ -126,25 +149,41 @@ def _lung_sentences(task: Task, row: int, item: TruthSlice) -> dict[Side, str]:
     return {side: side_sentence(task.finding, side) for side in lungs_in_view(item.lungs, geometry)}
 
 
-def _ask_image_only(asker: Asker, rows: list[int], slices: list[TruthSlice], answers: Answers) -> None:
-    prepared = [asker.prepare(item.volume) for item in slices]
+def _ask_image_only(task: Task, asker: Asker, rows: list[int], slices: list[TruthSlice], answers: Answers) -> None:
+    fits = [task.fits.image_only[task.pairs[row].case] for row in rows]
+    prepared = [asker.prepare(item.volume, fit) for item, fit in zip(slices, fits, strict=True)]
     found = asker.ask(asker.features(prepared), [(place, asker.rule("")) for place in range(len(rows))])
     for row, item, picture, probability in zip(rows, slices, prepared, found, strict=True):
         answers.counts[asked.IMAGE_ONLY][row] = count(asker.mask(picture, probability), item.truth)
 
 
-def _ask_changed(
-    task: Task, name: str, rows: list[int], slices: list[TruthSlice], prepared: list[SlicePictures], answers: Answers
-) -> None:
+def _ask_changed(task: Task, name: str, rows: list[int], slices: list[TruthSlice], answers: Answers) -> None:
     asker = task.asker
     changed = []
-    for row, item, before in zip(rows, slices, prepared, strict=True):
-        # By slice and change, so that the noise does not hang on how slices fall into batches.
-        generator = np.random.default_rng([task.seed, 1, list(CHANGES).index(name), row])
-        picture = change_picture(item.volume.array[0], name, generator)
-        changed.append(asker.prepare(changed_volume(item.volume, picture), before.normaliser.kind))
+    for row, item in zip(rows, slices, strict=True):
+        picture = changed_slice(item.volume.array[0], name, task.seed, row)
+        changed.append(
+            asker.prepare(changed_volume(item.volume, picture), task.fits.changed[name][task.pairs[row].case])
+        )
     right = task.conditions[0].sentences
     questions = [(place, right[row] or "") for place, row in enumerate(rows)]
     found = asker.ask(asker.features(changed), questions)
     for row, item, frame, probability in zip(rows, slices, changed, found, strict=True):
         answers.changed[name][row] = count(asker.mask(frame, probability), item.truth)
+
+
+def fit_cases(asker: Asker, image_only: Asker | None, pairs: Sequence[Pair], changes: Sequence[str], seed: int) -> Fits:
+    """Fit the checkpoints' conventions to every case, and to every changed case where that makes a difference."""
+    plain = case_normalisers(pairs, asker.card.image["convention"])
+    changed = {name: changed_normalisers(pairs, plain, partial(_changed_row, name, seed)) for name in changes}
+    other = {} if image_only is None else case_normalisers(pairs, image_only.card.image["convention"])
+    return Fits(plain, other, changed)
+
+
+def changed_slice(picture: np.ndarray, name: str, seed: int, row: int) -> np.ndarray:
+    """One slice under one change; the noise hangs on slice and change, not on how slices fall into batches."""
+    return change_picture(picture, name, np.random.default_rng([seed, 1, list(CHANGES).index(name), row]))
+
+
+def _changed_row(name: str, seed: int, row: int, picture: np.ndarray) -> np.ndarray:
+    return changed_slice(picture, name, seed, row)

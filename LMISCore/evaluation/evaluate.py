@@ -18,13 +18,15 @@ import LMISCore
 from LMISCore.checkpoints.store import Checkpoint, load_checkpoint
 from LMISCore.data.lungs import SIDES
 from LMISCore.data.manifest import CASE_PATTERN, Pair, data_hash, read_pairs
+from LMISCore.data.slices import case_geometries
 from LMISCore.errors import InputError
 from LMISCore.evaluation import conditions as asked
 from LMISCore.evaluation import test_log
-from LMISCore.evaluation.asking import Asker, case_geometries, reads_text
-from LMISCore.evaluation.collect import Answers, Progress, Task, collect
+from LMISCore.evaluation.asking import Asker, reads_text
+from LMISCore.evaluation.collect import Answers, Progress, Task, collect, fit_cases
 from LMISCore.evaluation.figures import POLICY, overlap_figures, paired_figures
 from LMISCore.evaluation.obedience import summarise_obedience
+from LMISCore.evaluation.robustness import CHANGES
 from LMISCore.metrics.bootstrap import BLOCK_SIZE, DRAWS, LEVEL, IntArray, block_weights, neighbour_blocks
 from LMISCore.text.states import TextEncoder
 from LMISCore.training.pairs import side_sentence
@@ -153,7 +155,8 @@ def _prepare(
             asked.other_patients(sentences, [pair.patient for pair in pairs], seed),
         ]
     finding = next(iter(main.card.vocabulary["findings"]), None) if reads_text(main.card) else None
-    return Task(asker, other, pairs, case_geometries(pairs), conditions, finding, robustness, seed)
+    fits = fit_cases(asker, other, pairs, list(CHANGES) if robustness else [], seed)
+    return Task(asker, other, pairs, case_geometries(pairs), fits, conditions, finding, robustness, seed)
 
 
 def _figures(task: Task, answers: Answers, weights: IntArray) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Nothing may be chosen on Test. The log cannot forbid it, but it shows how often 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,16 @@ def require_writable(path: str | Path) -> None:
     """
     path = Path(path)
     existed = path.exists()
-    _append(path, "")
-    if not existed:
-        path.unlink()
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        _append(path, "")
+        if not existed:
+            path.unlink()
+    finally:
+        for folder in made:
+            # A folder that was not made after all, or that holds something by now, stays as it is.
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def append_run(path: str | Path, entry: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ class Engine:
     def features(self, pictures: np.ndarray) -> ImageFeatures:
         """Text-free features of pictures ``(B, 3, h, w)`` float32 in [0, 1]."""
         image = torch.from_numpy(pictures).to(self.device.device, memory_format=torch.channels_last)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self._arithmetic():
             features: ImageFeatures = self.network.encode_image(image)
         return features
 
@@ -61,7 +61,7 @@ class Engine:
         """Ask B pictures one sentence ``(1, L, D)``, or each its own ``(B, L, D)``."""
         count = features.levels[0].shape[0]
         there = states.to(self.device.device)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self._arithmetic():
             output: NetworkOutput = self.network.decode(
                 features, there.states.expand(count, -1, -1), there.mask.expand(count, -1)
             )
@@ -120,7 +120,17 @@ class Engine:
                 f"{self.picture_bytes / 1e6:.0f} MB{rest}; close other programs or use a machine with more memory."
             )
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+    def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
         if self.precision.dtype is None:
-            return contextlib.nullcontext()
+            return _without_tf32() if self.device.kind == "cuda" else contextlib.nullcontext()
         return torch.autocast(self.device.device.type, dtype=self.precision.dtype)
+
+
+def _without_tf32() -> contextlib.AbstractContextManager[Any]:
+    """Keep cuDNN's convolutions in float32: by default they round their inputs to TF32's 10 bits of mantissa."""
+    cudnn = torch.backends.cudnn
+    # The context manager's own defaults would switch cuDNN off, so what holds now is passed on.
+    manager: contextlib.AbstractContextManager[Any] = cudnn.flags(
+        enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+    )
+    return manager

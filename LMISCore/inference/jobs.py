@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from LMISCore.errors import Cancelled, InputError
-from LMISCore.inference.outputs import DEFAULT_FOLDER, output_paths, write_outputs
+from LMISCore.inference.outputs import DEFAULT_FOLDER, check_inputs_kept, output_paths, write_outputs
 from LMISCore.inference.reading import read_report_text, report_text
 from LMISCore.resources import resource
-from LMISCore.volumes.files import read_volume
+from LMISCore.volumes.files import read_volume, volume_name
 from LMISCore.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -122,10 +123,12 @@ def run_segment_job(job: SegmentJob, progress: Progress | None = None, log: Log 
     """
     started = time.monotonic()
     _check_alive(progress, "reading")
-    output_paths(job.out, "case")  # a place that cannot be written is told before anything is read
+    source = _source(job)
+    # Where nothing can be written, or an input would go, that is told before anything is read.
+    paths = output_paths(job.out, volume_name(source))
+    check_inputs_kept(paths, (source, job.report, job.organ, job.checkpoint, job.text_encoder))
     text = _report(job)
-    volume = _volume(job)
-    paths = output_paths(job.out, volume.name)
+    volume = _volume(job, source)
     organ = _organ(job, volume)
     _check_alive(progress, "loading the network")
     with _logging_to(log):
@@ -184,14 +187,21 @@ def _report(job: SegmentJob) -> str:
     raise InputError("No report was given; name a report file, or give its text.")
 
 
-def _volume(job: SegmentJob) -> Volume:
+def _source(job: SegmentJob) -> Path:
+    """Path of the volume, which need not exist."""
     if job.sample and job.volume is not None:
         raise InputError("Both a volume and the sample were asked for; give one of them.")
+    if job.sample:
+        return resource("sample", "chest_ct.nrrd")
+    if job.volume is None:
+        raise InputError("No volume was given; name an image file or DICOM folder, or ask for the sample.")
+    return Path(job.volume)
+
+
+def _volume(job: SegmentJob, source: Path) -> Volume:
+    volume = read_volume(source)
     if not job.sample:
-        if job.volume is None:
-            raise InputError("No volume was given; name an image file or DICOM folder, or ask for the sample.")
-        return read_volume(job.volume)
-    volume = read_volume(resource("sample", "chest_ct.nrrd"))
+        return volume
     about = json.loads(resource("sample", "sample.json").read_text(encoding="utf-8"))
     return dataclasses.replace(volume, spacing_known=volume.spacing_known and not about.get("spacing_nominal"))
 

@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from LMISCore.atomic import atomic_path
+from LMISCore.atomic import atomic_paths
 from LMISCore.errors import InputError
 from LMISCore.inference.tables import csv_text
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".seg.nrrd"
 DEFAULT_FOLDER = "lmis_output"
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,19 @@ def output_paths(out: str | Path, case: str) -> OutputPaths:
         case: the volume's name.
 
     Raises:
-        InputError: if ``out`` is another kind of file, or the place cannot be written to.
+        InputError: if ``out`` is another kind of file, or the place cannot be written to: for lack of rights, for a
+            folder where a file belongs, or because a name is too long.
     """
-    out = Path(out)
+    try:
+        return _checked_paths(Path(out), case)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"The output {out} cannot be written ({why}); give another folder or a shorter name."
+        ) from error
+
+
+def _checked_paths(out: Path, case: str) -> OutputPaths:
     if out.name.lower().endswith(SUFFIX):
         folder, stem = out.parent, out.name[: -len(SUFFIX)]
         segmentation = out
@@ -58,12 +70,62 @@ def output_paths(out: str | Path, case: str) -> OutputPaths:
         raise InputError(f"The output {out} has no name before {SUFFIX}; give a folder or a file such as case{SUFFIX}.")
     if out.is_file() and folder == out:
         raise InputError(f"The output {out} is an existing file; give a folder or a file ending in {SUFFIX}.")
-    if segmentation.is_dir():
-        raise InputError(f"The output {segmentation} is a folder; give another name for the segmentation.")
     if folder == out and re.search(r"\.(nrrd|nii|nii\.gz|mha|png|csv|json)$", out.name.lower()) and not out.is_dir():
         raise InputError(f"The output {out} looks like a file; give a folder or a file ending in {SUFFIX}.")
     check_writable(folder)
-    return OutputPaths(segmentation, folder / f"{stem}.csv", folder / f"{stem}.png", folder / f"{stem}.json")
+    paths = OutputPaths(segmentation, folder / f"{stem}.csv", folder / f"{stem}.png", folder / f"{stem}.json")
+    for path in paths.all():
+        _check_name(path)
+    return paths
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a file whose name is too long, or whose place a folder takes."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise InputError(
+            f"The output's name {path.name} is longer than the {_LONGEST_NAME} bytes that file systems take; give a "
+            f"shorter name ending in {SUFFIX}."
+        )
+    if stat.S_ISDIR(mode):
+        raise InputError(f"The output {path} is a folder; move it away, or give another folder or name to write to.")
+
+
+def check_inputs_kept(paths: OutputPaths, inputs: Iterable[str | Path | None]) -> None:
+    """Refuse outputs that would take the place of what the run reads.
+
+    Args:
+        paths: the outputs, whether or not each will be written: a stale one is removed.
+        inputs: files, or folders of which every file counts; None and what does not exist are passed over.
+
+    Raises:
+        InputError: naming the input that would be overwritten.
+    """
+    there = [path for path in paths.all() if path.exists()]
+    if not there:
+        return
+    for file in _files(inputs):
+        for path in there:
+            if os.path.samefile(file, path):
+                raise InputError(
+                    f"The output {path} would overwrite the input {file}; choose another output folder or name."
+                )
+
+
+def _files(inputs: Iterable[str | Path | None]) -> Iterator[Path]:
+    for given in inputs:
+        if given is None:
+            continue
+        path = Path(given)
+        # What cannot be looked at cannot be read either, which is told where it is tried.
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                yield from [file for file in path.iterdir() if file.exists()]
+            elif path.exists():
+                yield path
 
 
 def check_writable(folder: Path) -> None:
@@ -81,17 +143,10 @@ def check_writable(folder: Path) -> None:
         raise InputError(f"Cannot write to {folder}: no right to write in {there}; choose another output folder.")
 
 
-@contextlib.contextmanager
-def _together(paths: list[Path]) -> Iterator[list[Path]]:
-    """Temporary names for several files that are renamed together once all are written."""
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(atomic_path(path)) for path in paths]
-
-
 def write_outputs(
     paths: OutputPaths, result: CaseResult, summary: dict[str, Any], overlay: Image.Image | None
 ) -> dict[str, str | None]:
-    """Write everything; an older segmentation of the same name goes when there is no segment now.
+    """Write everything, or nothing; an earlier run's segmentation or picture that this run lacks goes.
 
     Args:
         paths: from :func:`output_paths`.
@@ -116,7 +171,11 @@ def write_outputs(
     }
     summary["outputs"] = written
     wanted = [path for path, text in zip(paths.all(), written.values(), strict=True) if text is not None]
-    with _together(wanted) as temporaries:
+    # A mask of an earlier report under this name would pass for a result of this one, and so would its picture.
+    stale = [] if segments else [paths.segmentation]
+    if overlay is None and _drew_overlay(paths):
+        stale.append(paths.overlay)
+    with atomic_paths(wanted, stale) as temporaries:
         names = dict(zip(wanted, temporaries, strict=True))
         if segments:
             tags = {key: str(result.provenance[key]) for key in ("version", "network", "checkpoint", "checkpoint_hash")}
@@ -126,7 +185,13 @@ def write_outputs(
             overlay.save(names[paths.overlay], format="PNG")
         text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
         names[paths.summary].write_text(text, encoding="utf-8", newline="\n", errors="replace")
-    if not segments:
-        # A mask of an earlier report under this name would pass for a result of this one.
-        paths.segmentation.unlink(missing_ok=True)
     return written
+
+
+def _drew_overlay(paths: OutputPaths) -> bool:
+    """Whether the picture beside the summary is an earlier run's, and not one that just has the same name."""
+    try:
+        earlier: Any = json.loads(paths.summary.read_text(encoding="utf-8"))
+        return Path(earlier["outputs"]["overlay"]).name == paths.overlay.name
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -62,7 +62,7 @@ def plan_rows(
         report: with its findings filled in.
         vocabulary: the card's.
         force: ids of sentences that are asked whatever their state.
-        plane: of the slices; head-feet words choose slices on axial ones only.
+        plane: by which words are understood, see ``plane_of_words``; head-feet words choose slices on axial ones only.
         slice_count: N.
         extent: first slice and one past the last of what head-feet words are thirds of.
         extent_of: "organ" or "volume", for the reason.
@@ -105,9 +105,11 @@ def plan_rows(
 
 
 def _where(levels: frozenset[str], slices: tuple[int, ...], count: int, extent: tuple[int, int], of: str) -> str:
+    words = " and ".join(level for level in reversed(LEVELS) if level in levels)
+    if count == 1:
+        return f"asked on the one slice there is without saying {words}, as a single slice shows one level only"
     if extent[1] - extent[0] < len(LEVELS):
         return f"asked on {len(slices)} of {count} slices, as the {of} has too few for thirds from feet to head"
-    words = " and ".join(level for level in reversed(LEVELS) if level in levels)
     parts = "third" if len(levels) == 1 else "thirds"
     return (
         f"asked on {len(slices)} of {count} slices, the {words} {parts} of the {of} from feet to head "

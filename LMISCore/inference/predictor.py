@@ -29,7 +29,7 @@ from LMISCore.inference.memory import LIBRARY_BYTES, MemoryEstimate, free_bytes,
 from LMISCore.inference.naming import distinct_names
 from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, plan_rows
 from LMISCore.inference.result import CaseResult
-from LMISCore.inference.slices import SlicePictures, organ_slices, prepare_slices
+from LMISCore.inference.slices import LEVELS, SlicePictures, organ_slices, plane_of_words, prepare_slices
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.findings import Vocabulary
 from LMISCore.text.report import Report, parse_report
@@ -140,7 +140,7 @@ class Predictor:
 
         Args:
             volume: any geometry, grey or colour.
-            report: text, or a report parsed with this checkpoint's vocabulary (parsed anew if without any).
+            report: text, or a parsed report; its text is read with this checkpoint's own vocabulary in any case.
             progress: called with (done, total, stage); returning False cancels.
             force: ids of sentences that get a mask whatever their state and presence.
             intensity: "auto", "hu" or "picture".
@@ -151,28 +151,35 @@ class Predictor:
             mask_threshold, presence_threshold: instead of the card's.
 
         Raises:
-            InputError: for a report without sentences, an unknown forced id, an organ mask of another shape.
+            InputError: for a report without sentences, an unknown forced id, an organ mask of another shape, values
+                that the card's convention cannot take, or weights that were trained without any text.
             Cancelled: if ``progress`` returned False.
             OutOfMemoryError: if not even one slice at a time fits.
         """
+        self._check_reads_text()
         thresholds = {
             "mask": _fraction("mask threshold", mask_threshold, self.card.thresholds["mask"]),
             "presence": _fraction("presence threshold", presence_threshold, self.card.thresholds["presence"]),
         }
         cleanup = cleanup or Cleanup()
-        if isinstance(report, str) or not any(sentence.findings for sentence in report.sentences):
-            report = parse_report(report if isinstance(report, str) else report.text, self.vocabulary)
+        # Findings of another vocabulary would leave clauses in the prompts that these weights must not be asked about.
+        report = parse_report(report if isinstance(report, str) else report.text, self.vocabulary)
         pictures = prepare_slices(volume, self.card.image, intensity)
         extent = (0, pictures.count)
         if organ_mask is not None:
             extent = organ_slices(organ_mask, volume, pictures.canonical)
         extent_of = "volume" if organ_mask is None else "organ"
-        plane = pictures.canonical.plane
+        plane = plane_of_words(volume, pictures.canonical, self.card.image, self.card.vocabulary["places"])
         rows, asks = plan_rows(report, self.vocabulary, frozenset(force), plane, pictures.count, extent, extent_of)
         estimate = self.estimate_memory(volume, len(asks), keep_probability)
         warnings = [*volume.warnings, *self._memory_warnings(estimate)]
         if self.card.image["plane"] == "picture" and not volume.is_picture_2d:
             warnings.append("These weights were made for single pictures; the volume is read in axial slices.")
+        if organ_mask is None and plane == "axial" and pictures.count >= len(LEVELS) and _name_levels(asks):
+            warnings.append(
+                "Words such as upper or lower were taken as thirds of the whole volume from feet to head; give a mask "
+                "of the organ (--organ) to have them mean thirds of the organ."
+            )
         tracker = Tracker(progress, sum(len(ask.slices) for ask in asks))
         states = self._states(asks, tracker)
         kind = pictures.normaliser
@@ -195,6 +202,14 @@ class Predictor:
             row.name = name
         provenance = self._provenance(volume, pictures, thresholds, cleanup, estimate, extent, extent_of)
         return CaseResult(volume.geometry, rows, provenance, warnings + self.engine.warnings, volume.spacing_known)
+
+    def _check_reads_text(self) -> None:
+        text = self.card.recipe.get("text")
+        if isinstance(text, dict) and text.get("ignore"):
+            raise InputError(
+                f"The checkpoint {self.card.name} was trained without text and would give every sentence the same "
+                "mask; it serves for comparison in an evaluation only, so give a checkpoint that reads text."
+            )
 
     def _states(self, asks: list[Ask], tracker: Tracker) -> list[TextStates]:
         """Token states of each question; the text encoder is loaded only if there is one."""
@@ -300,6 +315,10 @@ class Predictor:
             "torch": torch.__version__,
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
+
+
+def _name_levels(asks: list[Ask]) -> bool:
+    return any(row.prompt is not None and row.prompt.levels for ask in asks for row in ask.rows)
 
 
 def _fraction(what: str, given: float | None, default: float) -> float:

@@ -1,8 +1,11 @@
 """How sure the network is that what a sentence names can be seen at all, in [0, 1].
 
 The mean over a small fixed share of the brightest pixels asks "is it anywhere?" without asking "how large is it?",
-which a mean over the picture would; one pixel alone would follow noise. The same two functions give the card its
-threshold and inference its score.
+which a mean over the picture would; one pixel alone would follow noise.
+
+The card's threshold is chosen on the scores of single slices, where each slice is a case of its own. A volume's score
+is the mean of its three highest slices among all that were asked, which chance alone makes higher than one slice's: at
+the same threshold a finding is called absent more rarely on a volume than on the slices the threshold was chosen on.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ def read_report_text(path: str | Path) -> str:
         InputError: if the file is missing, empty, too long, not UTF-8 or not such JSON.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"No report file at {path}; give a text or JSON file, or the text itself with --text.")
     try:
+        if not path.is_file():
+            raise InputError(f"No report file at {path}; give a text or JSON file, or the text itself with --text.")
         with path.open("rb") as file:
             content = file.read(_LONGEST_BYTES + 1)
     except OSError as error:
@@ -65,6 +65,8 @@ def _from_json(text: str, source: str) -> str:
     expected = 'expected a string, {"report": "..."} or fields such as {"FINDINGS": "...", "IMPRESSION": "..."}'
     try:
         value: Any = json.loads(text)
+    except RecursionError as error:
+        raise InputError(f"The report {source} is JSON nested too deeply; {expected}.") from error
     except ValueError as error:
         raise InputError(f"The report {source} is not JSON ({error}); {expected}.") from error
     if isinstance(value, dict):

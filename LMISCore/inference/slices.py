@@ -88,6 +88,24 @@ def prepare_slices(volume: Volume, image: dict[str, Any], intensity: str = "auto
     return SlicePictures(canonical, frame, normaliser, reason, str(image.get("colour", "grey")))
 
 
+def plane_of_words(volume: Volume, canonical: Canonical, image: dict[str, Any], places: Iterable[str]) -> str:
+    """Return the plane by which a sentence's head-feet words are understood, which is not how the slices are turned.
+
+    A volume's words follow its slices. A single slice given to weights made for axial slices is taken for one, however
+    its file lies: it shows one level, so head-feet words say nothing about places in it. Weights that learnt upper and
+    lower as places in the picture, as released ones did, keep these words, and so do weights made for other pictures.
+
+    Args:
+        volume: as given.
+        canonical: the volume turned to slices.
+        image: the card's ``image`` entry.
+        places: the card's words of place.
+    """
+    if not volume.is_picture_2d:
+        return canonical.plane
+    return "axial" if image["plane"] == "axial" and not {"upper", "lower"} & set(places) else "picture"
+
+
 def organ_slices(organ_mask: np.ndarray, volume: Volume, canonical: Canonical) -> tuple[int, int]:
     """First slice and one past the last slice that hold the organ.
 

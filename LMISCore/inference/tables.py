@@ -23,6 +23,8 @@ CSV_COLUMNS = (
 )
 _TITLES = ("sentence", "state", "segment", "presence", "volume (mL)", "slices")
 _NARROWEST_SENTENCE = 24
+_NARROWEST_SEGMENT = 26
+_LONGEST_REASON = 48
 
 
 def csv_text(result: dict[str, Any]) -> str:
@@ -38,18 +40,19 @@ def csv_text(result: dict[str, Any]) -> str:
 
 
 def terminal_table(result: dict[str, Any], width: int | None = None) -> str:
-    """The table for people: sentence, state, segment, presence score, volume in mL, slices.
+    """The table for people: sentence, state, segment (or why there is none), presence score, volume in mL, slices.
 
     Args:
         result: of ``CaseResult.to_dict``.
-        width: columns of the terminal; sentences are cut to what the other columns leave. None asks the terminal.
+        width: columns of the terminal; sentences are cut to what the other columns leave, and names and reasons where
+            that is not enough. None asks the terminal.
     """
     nominal = not result["geometry"]["spacing_known"]
     rows = [
         (
             _one_line(row["sentence"]),
             row["state"] + (" (forced)" if row["forced"] else ""),
-            row["segment"] or "-",
+            row["segment"] or _why_none(row["reason"]),
             "-" if row["presence"] is None else f"{row['presence']:.2f}",
             "-" if row["volume_ml"] is None else f"{row['volume_ml']:.1f}" + (" (nominal spacing)" if nominal else ""),
             "-" if row["slices"] is None else str(row["slices"]),
@@ -59,6 +62,8 @@ def terminal_table(result: dict[str, Any], width: int | None = None) -> str:
     widths = [max(len(line[column]) for line in (_TITLES, *rows)) for column in range(len(_TITLES))]
     total = width or shutil.get_terminal_size((120, 24)).columns
     widths[0] = min(widths[0], max(_NARROWEST_SENTENCE, total - sum(widths[1:]) - 2 * (len(widths) - 1)))
+    # A sentence at its narrowest may leave too little room for the longest reason.
+    widths[2] = min(widths[2], max(_NARROWEST_SEGMENT, total - sum(widths) + widths[2] - 2 * (len(widths) - 1)))
     rule = "  ".join("-" * size for size in widths)
     return "\n".join([_line(_TITLES, widths), rule, *(_line(row, widths) for row in rows)])
 
@@ -70,6 +75,12 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
         for column, (cell, size) in enumerate(zip(cells, widths, strict=True))
     ]
     return "  ".join(shown).rstrip()
+
+
+def _why_none(reason: str) -> str:
+    """The last of a row's reasons decided that it has no segment; what it adds in brackets stands in the CSV."""
+    words = _one_line(reason.rpartition("; ")[2].partition(" (")[0])
+    return f"- {_cut(words, _LONGEST_REASON)}" if words else "-"
 
 
 def _cut(text: str, width: int) -> str:

@@ -129,7 +129,7 @@ def _hub_folder(name: str, allow_download: bool) -> Path:
                 return folder
     if not allow_download:
         raise InputError(
-            f"The text encoder {name} has no local copy and nothing is downloaded unasked; allow the download, or run: "
+            f"The text encoder {name} has no local copy and nothing is downloaded unasked; run: "
             f"hf download {repository} --revision {revision}, or give the folder of a copy."
         )
     try:

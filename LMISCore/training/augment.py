@@ -5,6 +5,7 @@ All randomness comes from a NumPy generator that the caller passes in, so a step
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,17 +46,17 @@ class Augmentation:
     blur: float = 0.15
 
 
-def mirrored(text: str, rng: np.random.Generator, probability: float) -> tuple[str, bool]:
-    """Decide a flip and rewrite the sentence for it; ``(text, False)`` when not flipped or when it must not be."""
-    if rng.random() >= probability or not can_be_mirrored(text):
-        return text, False
-    return mirror_sides(text), True
+def mirrored(texts: Sequence[str], rng: np.random.Generator, probability: float) -> tuple[list[str], bool]:
+    """Decide a picture's flip and rewrite its sentences for it; no flip when one of them cannot be mirrored."""
+    if rng.random() >= probability or not all(map(can_be_mirrored, texts)):
+        return list(texts), False
+    return [mirror_sides(text) for text in texts], True
 
 
 def geometric(
     images: Tensor, masks: Tensor, flips: list[bool], options: Augmentation, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Flip, rotate, scale, shift and warp pictures ``(B, C, H, W)`` together with masks ``(B, H, W)`` in {0, 1}.
+    """Flip, rotate, scale, shift and warp pictures ``(B, C, H, W)`` together with masks ``(B, K, H, W)`` in {0, 1}.
 
     Masks are interpolated and cut at half, so that area is kept.
     """
@@ -73,9 +74,10 @@ def geometric(
         coarse = torch.from_numpy(rng.uniform(-1, 1, (batch, 2, 6, 6)).astype(np.float32)) * 2 * options.warp
         smooth = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
         grid = grid + smooth.permute(0, 2, 3, 1)
-    stacked = torch.cat([images, masks.unsqueeze(1).to(images.dtype)], dim=1)
+    channels = images.shape[1]
+    stacked = torch.cat([images, masks.to(images.dtype)], dim=1)
     moved = F.grid_sample(stacked, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return moved[:, :-1], (moved[:, -1] > 0.5).to(masks.dtype)
+    return moved[:, :channels], (moved[:, channels:] > 0.5).to(masks.dtype)
 
 
 def mix_intensity(

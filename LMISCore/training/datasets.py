@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from LMISCore.data.lungs import LungGeometry, lung_geometry
 from LMISCore.data.manifest import CASE_PATTERN, Pair, read_pairs
+from LMISCore.data.slices import as_grey, by_case, case_geometries, fit_case, read_slice, sentence_rule
 from LMISCore.errors import InputError
-from LMISCore.text.places import lvit_axial_words
 from LMISCore.training.augment import Augmentation, geometric, mirrored, mix_intensity, photometric
 from LMISCore.training.pairs import FindingWords, PairSampler, SlicePlaces
 from LMISCore.training.recipe import Recipe
-from LMISCore.volumes.files import read_volume
 from LMISCore.volumes.framing import Frame
-from LMISCore.volumes.intensity import CONVENTIONS, fit_normaliser
+from LMISCore.volumes.intensity import CONVENTIONS, Normaliser
+
+Colour = Literal["grey", "rgb"]
 
 # Degradations that equalisation does not undo, for all variants of a slice but the first.
 LARGEST_CLIP = 0.12
@@ -45,13 +45,6 @@ class Slice:
     equalised: np.ndarray
 
 
-def rewrite(text: str, recipe: Recipe) -> str:
-    """The sentence as the network is asked it: place words rewritten, or nothing for image-only training."""
-    if recipe.text.ignore:
-        return ""
-    return lvit_axial_words(text) if recipe.text.rewrite == "lvit_axial" else text
-
-
 def read_split(recipe: Recipe, split: str) -> list[Pair]:
     """Pairs of one split that the recipe's patterns admit."""
     if not recipe.data.source:
@@ -61,7 +54,11 @@ def read_split(recipe: Recipe, split: str) -> list[Pair]:
 
 
 def load_slices(
-    recipe: Recipe, pairs: Sequence[Pair], variants: int, progress: Callable[[int, int, str], object] | None = None
+    recipe: Recipe,
+    pairs: Sequence[Pair],
+    variants: int,
+    progress: Callable[[int, int, str], object] | None = None,
+    colour: Colour | None = None,
 ) -> list[Slice]:
     """Decode and prepare pairs.
 
@@ -71,47 +68,60 @@ def load_slices(
         variants: pictures per slice; the first is undisturbed, the others have their darkest and brightest parts
             clipped by up to 12 % of the range and noise of up to 3 % added before the convention is applied.
         progress: called with (done, total, stage).
+        colour: "grey" takes the luma of colour pictures, "rgb" gives grey ones three equal channels; None decides once
+            over the set: "grey" when all its pictures are.
 
     Raises:
-        InputError: if a picture and its mask differ in size.
+        InputError: if a picture and its mask differ in size, or a file holds several slices.
     """
     slices: list[Slice] = []
-    for _, group in groupby(pairs, key=lambda pair: pair.case):
-        case = list(group)
-        geometry = _case_geometry(case)
-        for pair in case:
-            slices.append(_load_slice(recipe, pair, geometry, variants))
+    geometries = case_geometries(pairs)
+    rule = sentence_rule(recipe.text.rewrite, recipe.text.ignore)
+    for case, rows in by_case(pairs):
+        some = [pairs[row] for row in rows]
+        truths = [read_slice(pair) for pair in some]
+        normaliser = fit_case([truth.picture for truth in truths], recipe.image.convention)
+        for pair, truth in zip(some, truths, strict=True):
+            places = SlicePlaces(truth.truth, geometries[case], rule(pair.text))
+            picture = as_grey(truth.picture) if colour == "grey" else truth.picture
+            slices.append(_prepare(recipe, pair, places, picture, truth.spacing, normaliser, variants))
             if progress is not None:
                 progress(len(slices), len(pairs), "preparing pictures")
+    if (colour or colour_of(slices)) == "rgb":
+        slices = [_with_three_channels(item) for item in slices]
     return slices
 
 
-def _case_geometry(case: Sequence[Pair]) -> LungGeometry | None:
-    masks = [read_volume(pair.lungs).array[0] for pair in case if pair.lungs is not None]
-    return lung_geometry(masks) if masks else None
+def colour_of(slices: Sequence[Slice]) -> Colour:
+    """``grey`` when every slice has one channel, else ``rgb``."""
+    return "grey" if all(item.plain.shape[1] == 1 for item in slices) else "rgb"
 
 
-def _load_slice(recipe: Recipe, pair: Pair, geometry: LungGeometry | None, variants: int) -> Slice:
-    picture = read_volume(pair.image).array[0]
-    mask = read_volume(pair.mask).array[0]
-    lesion = (mask.max(-1) if mask.ndim == 3 else mask) > 0
-    if lesion.shape != picture.shape[:2]:
-        raise InputError(
-            f"{pair.image.name} has {picture.shape[:2]} pixels but its mask {lesion.shape}; expected the same size."
-        )
+def _prepare(
+    recipe: Recipe,
+    pair: Pair,
+    places: SlicePlaces,
+    picture: np.ndarray,
+    spacing: tuple[float, float],
+    normaliser: Normaliser,
+    variants: int,
+) -> Slice:
     height, width = recipe.image.size
-    frame = Frame((lesion.shape[0], lesion.shape[1]), (height, width))
+    frame = Frame((picture.shape[0], picture.shape[1]), (height, width), spacing)
     # Seeded by the name, so that a slice's variants do not depend on what else is in the set.
     rng = np.random.default_rng([recipe.training.seed, *pair.image.name.encode()])
     plain, equalised = [], []
     for number in range(variants):
-        normaliser, _ = fit_normaliser(picture[None], recipe.image.convention)
-        shown = _disturbed(picture, rng) if number else picture
-        parts = normaliser.parts(shown, frame)
+        parts = normaliser.parts(_disturbed(picture, rng) if number else picture, frame)
         plain.append(_bytes(parts[0]))
         equalised.append(_bytes(parts[0] if parts[1] is None else parts[1]))
-    places = SlicePlaces(lesion, geometry, rewrite(pair.text, recipe))
     return Slice(pair, places, frame, np.stack(plain), np.stack(equalised))
+
+
+def _with_three_channels(item: Slice) -> Slice:
+    if item.plain.shape[1] == 3:
+        return item
+    return replace(item, plain=np.repeat(item.plain, 3, axis=1), equalised=np.repeat(item.equalised, 3, axis=1))
 
 
 def _disturbed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -143,7 +153,13 @@ def clean_picture(item: Slice, convention: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures ``(B, 3, h, w)``, masks ``(B, h, w)`` in {0, 1}, B sentences and their kinds."""
+    """B pictures with K sentences each, the K of one picture standing together.
+
+    Attributes:
+        images: ``(B, 3, h, w)``.
+        masks: ``(B K, h, w)`` in {0, 1}.
+        sentences, kinds: B K of each.
+    """
 
     images: Tensor
     masks: Tensor
@@ -163,21 +179,28 @@ class BatchMaker:
     def batch(self, step: int) -> Batch:
         """Draw slices, sentences and changes for one step (counted from 0)."""
         recipe, options = self.recipe, self.recipe.augment
-        size = recipe.training.batch
+        size, several = recipe.training.batch, recipe.pairs.sentences
         rng = np.random.default_rng([recipe.training.seed, 1, step])
         images, masks, sentences, kinds, flips = [], [], [], [], []
         for position in range(step * size, (step + 1) * size):
             item = self.slices[self._index(position)]
-            drawn = self.sampler.draw(item.places, rng)
-            text, flip = mirrored(drawn.text, rng, options.mirror)
+            drawn = [self.sampler.draw(item.places, rng) for _ in range(several)]
+            texts, flip = mirrored([pair.text for pair in drawn], rng, options.mirror)
             images.append(self._picture(item, options, rng))
-            masks.append(item.frame.pad(item.frame.resize_mask(drawn.mask)))
-            sentences.append(text)
-            kinds.append(drawn.kind)
+            masks.append(np.stack([item.frame.pad(item.frame.resize_mask(pair.mask)) for pair in drawn]))
+            sentences += texts
+            kinds += [pair.kind for pair in drawn]
             flips.append(flip)
         stacked = torch.from_numpy(np.stack(images)).float()
         moved, cut = geometric(stacked, torch.from_numpy(np.stack(masks)).float(), flips, options, rng)
-        return Batch(photometric(moved, options, rng).expand(-1, 3, -1, -1), cut, sentences, kinds)
+        return Batch(photometric(moved, options, rng).expand(-1, 3, -1, -1), cut.flatten(0, 1), sentences, kinds)
+
+    def sentences(self, number: int) -> list[str]:
+        """Draw that many sentences as training draws them, for fitting the text's scale."""
+        rng = np.random.default_rng([self.recipe.training.seed, 3])
+        rows = rng.integers(len(self.slices), size=number)
+        drawn = [self.sampler.draw(self.slices[row].places, rng).text for row in rows]
+        return [mirrored([text], rng, self.recipe.augment.mirror)[0][0] for text in drawn]
 
     def _index(self, position: int) -> int:
         """Every slice once per pass, each pass in its own order."""

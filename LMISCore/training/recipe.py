@@ -7,6 +7,7 @@ single keys (``training.steps=200``). What is left out keeps the default shown i
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import yaml
 from LMISCore.errors import InputError
 from LMISCore.resources import resource
 from LMISCore.training.augment import Augmentation
+from LMISCore.training.recipe_rules import rules_of
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class ImageRecipe:
 
 @dataclass(frozen=True)
 class PairsRecipe:
-    """Shares of the kinds of sentence (see training/pairs.py) and the words they are made of."""
+    """Sentences per slice and step, shares of their kinds (see training/pairs.py), and the words they are made of."""
 
+    sentences: int = 1
     shares: dict[str, float] = field(default_factory=lambda: {"report": 1.0})
     names: tuple[str, ...] = ("finding",)
     others: tuple[str, ...] = ()
@@ -135,12 +138,12 @@ def load_recipe(name: str | Path, overrides: typing.Sequence[str] = ()) -> Recip
         raise InputError(f"There is no recipe file {path}; give a .yaml file or one of: {', '.join(recipe_names())}.")
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}; check the file and its rights.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise InputError(
-            f"{path.name}{line} is not YAML: {getattr(error, 'problem', error)}; mend the line."
-        ) from error
+        raise InputError(f"{path.name}{line} is not YAML: {_problem(error)}; mend the line.") from error
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{path.name} holds no keys; expected a recipe that begins with 'name:'.")
     for override in overrides:
@@ -150,7 +153,9 @@ def load_recipe(name: str | Path, overrides: typing.Sequence[str] = ()) -> Recip
         _override(node, key.split("."), value)
     recipe = _build(Recipe, node, path.name, "")
     assert isinstance(recipe, Recipe)
-    _check(recipe, path.name)
+    for rule in rules_of(recipe):
+        if not rule.holds:
+            raise InputError(f"{_place(node, rule.key, path.name)}: {rule.got}, expected {rule.expected}.")
     return recipe
 
 
@@ -164,15 +169,19 @@ def _bundled(name: str) -> Path:
 
 
 def _override(node: yaml.MappingNode, keys: list[str], text: str) -> None:
-    value = yaml.compose(text or "''", Loader=yaml.SafeLoader)
+    try:
+        value = yaml.compose(text or "''", Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(
+            f"The value in {'.'.join(keys)}={text} is not YAML: {_problem(error)}; mend it, or put it in quotes."
+        ) from error
     if value is None:
         value = yaml.ScalarNode("tag:yaml.org,2002:str", "")
+    _unmark(value)
     for number, key in enumerate(keys):
         found = next((i for i, (k, _) in enumerate(node.value) if k.value == key), None)
         if number == len(keys) - 1:
-            # A line of None marks a value from the command line.
             entry = (yaml.ScalarNode("tag:yaml.org,2002:str", key), value)
-            value.start_mark = entry[0].start_mark = None
             node.value = [pair for i, pair in enumerate(node.value) if i != found] + [entry]
             return
         if found is None or not isinstance(node.value[found][1], yaml.MappingNode):
@@ -182,6 +191,40 @@ def _override(node: yaml.MappingNode, keys: list[str], text: str) -> None:
             node = child
         else:
             node = node.value[found][1]
+
+
+def _unmark(node: yaml.Node) -> None:
+    """Take the lines from a node and all in it: no line marks a value from the command line."""
+    if node.start_mark is None:
+        return
+    node.start_mark = None
+    if isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            for part in pair:
+                _unmark(part)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _unmark(item)
+
+
+def _problem(error: Exception) -> str:
+    """What the YAML reader found, on one line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return " ".join(str(getattr(error, "problem", None) or error).split())
+
+
+def _place(node: yaml.MappingNode, key: str, file: str) -> str:
+    """Where a key's value stands, or the nearest part of the recipe that holds it; the file for a default."""
+    where = file
+    for part in key.split("."):
+        found = (
+            next((v for k, v in node.value if k.value == part), None) if isinstance(node, yaml.MappingNode) else None
+        )
+        if found is None:
+            break
+        node, where = found, _where(found, file)
+    return where
 
 
 def _where(node: yaml.Node, file: str) -> str:
@@ -196,6 +239,10 @@ def _build(kind: type, node: yaml.Node, file: str, prefix: str) -> Any:
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise InputError(
+                f"{_where(key_node, file)}: a key of {prefix or 'the recipe'} is no word; expected 'key: value'."
+            )
         key = str(key_node.value)
         if key not in hints:
             close = get_close_matches(key, list(hints), n=1)
@@ -218,7 +265,12 @@ def _value(hint: Any, node: yaml.Node, file: str, key: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, node, file, f"{key}.")
     loader = yaml.SafeLoader("")
-    value = loader.construct_object(node, deep=True)
+    try:
+        value = loader.construct_object(node, deep=True)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(
+            f"{_where(node, file)}: {key} cannot be read: {_problem(error)}; give plain values."
+        ) from error
     expected, converted = _convert(hint, value)
     if expected:
         raise InputError(f"{_where(node, file)}: {key} is {value!r}, expected {expected}.")
@@ -240,6 +292,8 @@ def _convert(hint: Any, value: Any) -> tuple[str, Any]:
     if origin in (dict, list):
         if not isinstance(value, origin):
             return ("keys with values" if origin is dict else "a list"), value
+        if origin is dict and not all(isinstance(key, str) for key in value):
+            return "keys that are text", value
         inner = get_args(hint)[-1]
         parts = [_convert(inner, item) for item in (value.values() if origin is dict else value)]
         wrong = next((expected for expected, _ in parts if expected), "")
@@ -255,44 +309,13 @@ def _convert(hint: Any, value: Any) -> tuple[str, Any]:
             return "a number", value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return "", float(value)
+    if hint is float and isinstance(value, float) and not math.isfinite(value):
+        return "a finite number", value
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
         fits = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         return ("" if fits else names.get(hint, hint.__name__)), value
     return f"a value of type {hint}", value
-
-
-def _check(recipe: Recipe, file: str) -> None:
-    """Refuse numbers that cannot work, before any data is read."""
-    from LMISCore.training.pairs import KINDS
-    from LMISCore.volumes.intensity import CONVENTIONS
-
-    training, image = recipe.training, recipe.image
-    rules = (
-        (
-            len(image.size) == 2 and min(image.size) >= 16,
-            f"image.size is {image.size}",
-            "two sides of at least 16 pixels",
-        ),
-        (image.convention in CONVENTIONS, f"image.convention is {image.convention}", " or ".join(CONVENTIONS)),
-        (image.variants >= 1, f"image.variants is {image.variants}", "at least 1"),
-        (training.steps >= 1, f"training.steps is {training.steps}", "at least 1"),
-        (training.batch >= 1, f"training.batch is {training.batch}", "at least 1"),
-        (training.validate_every >= 1, f"training.validate_every is {training.validate_every}", "at least 1"),
-        (training.learning_rate > 0, f"training.learning_rate is {training.learning_rate}", "above 0"),
-        (0 <= training.ema < 1, f"training.ema is {training.ema}", "from 0 up to, but not, 1"),
-        (
-            set(recipe.pairs.shares) <= set(KINDS),
-            f"pairs.shares has {', '.join(recipe.pairs.shares)}",
-            ", ".join(KINDS),
-        ),
-        (all(share >= 0 for share in recipe.pairs.shares.values()), "a share in pairs.shares is negative", "0 or more"),
-        (sum(recipe.pairs.shares.values()) > 0, "the shares in pairs.shares add up to 0", "one above 0"),
-        (len(recipe.pairs.names) > 0, "pairs.names is empty", "at least one name of the finding"),
-    )
-    for holds, got, expected in rules:
-        if not holds:
-            raise InputError(f"{file}: {got}, expected {expected}.")
 
 
 def _plain(value: Any) -> Any:

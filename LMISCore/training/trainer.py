@@ -9,29 +9,27 @@ from __future__ import annotations
 import copy
 import json
 import math
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import LMISCore
 from LMISCore.atomic import write_text
-from LMISCore.checkpoints.card import Card
 from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
 from LMISCore.data.manifest import data_hash, text_hash
 from LMISCore.errors import Cancelled, InputError
 from LMISCore.inference.devices import choose_device, choose_precision
 from LMISCore.losses import LOSSES
+from LMISCore.metrics.thresholds import DEFAULT_PRESENCE, PresenceThreshold
 from LMISCore.networks import create_network
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.encoders import create_encoder
-from LMISCore.training.datasets import BatchMaker, Slice, load_slices, read_split
+from LMISCore.training.card import build_card
+from LMISCore.training.datasets import BatchMaker, Slice, colour_of, load_slices, read_split
 from LMISCore.training.recipe import Recipe
 from LMISCore.training.state import NAME as STATE_NAME
 from LMISCore.training.state import load_state, save_state
@@ -40,6 +38,7 @@ from LMISCore.training.validation import overlap, presence_threshold
 Progress = Callable[[int, int, str], object]
 CHECKPOINT_NAME = "checkpoint.safetensors"
 LOG_NAME = "log.jsonl"
+FITTING_SENTENCES = 2000
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,11 @@ class Trainer:
         self.device = choice.device
         self.precision = choose_precision(recipe.training.precision, choice.name)
         self.cache = EmbeddingCache(create_encoder(recipe.text.encoder, device=choice.name))
+        # Seeds the initial weights; batches have generators of their own.
+        torch.manual_seed(recipe.training.seed)
+        network = _network(recipe, self.cache.encoder.width)
+        self.network: Any = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = _loss(recipe)
         train_pairs, val_pairs = read_split(recipe, "Train"), read_split(recipe, "Val")
         shared = {pair.patient for pair in train_pairs} & {pair.patient for pair in val_pairs}
         if shared:
@@ -100,14 +104,15 @@ class Trainer:
             "val": sorted({pair.case for pair in val_pairs}),
         }
         self.train = load_slices(recipe, train_pairs, recipe.image.variants, self.progress)
-        self.val = load_slices(recipe, val_pairs, 1, self.progress)
-        # Seeds the initial weights; batches have generators of their own.
-        torch.manual_seed(recipe.training.seed)
-        options = {**recipe.network.options, "text_width": self.cache.encoder.width}
-        network = create_network(recipe.network.name, **options)
-        self.network: nn.Module = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.colour = colour_of(self.train)
+        self.val = load_slices(recipe, val_pairs, 1, self.progress, self.colour)
+        if not any(item.places.lesion.any() for item in self.val):
+            raise InputError(
+                f"None of the {len(self.val)} masks of Val has a foreground pixel, so nothing can be measured on them; "
+                "choose other cases with data.val, or check the masks."
+            )
+        self._fit_text()
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.loss = _loss(recipe)
         training = recipe.training
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
@@ -118,6 +123,13 @@ class Trainer:
         self.seconds = 0.0
         if resume and (self.folder / STATE_NAME).is_file():
             self._resume()
+
+    def _fit_text(self) -> None:
+        """Show the network the sentences of some hundred steps, so that it can scale them."""
+        maker = BatchMaker(self.train, self.recipe)
+        sentences = sorted(maker.sentences(FITTING_SENTENCES))
+        text = self.cache.states(sentences).to(self.device)
+        self.network.fit_text(text.states, text.mask)
 
     def run(self) -> TrainingResult:
         """Train to the last step, or until Val has not improved for ``patience`` steps.
@@ -133,15 +145,15 @@ class Trainer:
             write_text(self.folder / LOG_NAME, "")
         since = time.perf_counter()
         while self.step < recipe.steps:
+            if self._out_of_patience():
+                stopped = f"Val has not improved for {recipe.patience} steps"
+                break
             terms = self._step(maker)
             last = self.step == recipe.steps
             if self.step % recipe.validate_every == 0 or last:
                 self.seconds += time.perf_counter() - since
                 since = time.perf_counter()
                 self._validate(terms)
-                if self.step - self.best["step"] >= recipe.patience:
-                    stopped = f"Val has not improved for {recipe.patience} steps"
-                    break
             if self.progress(self.step, recipe.steps, f"training, loss {terms['loss']:.3f}") is False:
                 self._save_state()
                 raise Cancelled(f"Training was stopped after step {self.step}; run the same command to go on.")
@@ -149,6 +161,12 @@ class Trainer:
         return TrainingResult(
             self.folder / CHECKPOINT_NAME, float(self.best["dice"]), int(self.best["step"]), self.step, stopped
         )
+
+    def _out_of_patience(self) -> bool:
+        """Whether the last validation, just made or made before an interruption, was one too many without a gain."""
+        recipe = self.recipe.training
+        validated = self.step > 0 and self.step % recipe.validate_every == 0
+        return validated and self.step - int(self.best["step"]) >= recipe.patience
 
     def _step(self, maker: BatchMaker) -> dict[str, float]:
         recipe = self.recipe.training
@@ -161,7 +179,8 @@ class Trainer:
         text = self.cache.states(batch.sentences).to(self.device)
         images = batch.images.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=self.precision.dtype, enabled=self.precision.dtype is not None):
-            output = self.network(images, text.states, text.mask)
+            features = self.network.encode_image(images)
+            output = self.network.decode(features.repeat(self.recipe.pairs.sentences), text.states, text.mask)
         total, terms = self.loss(output, batch.masks.to(self.device))
         value = float(total.detach())
         if not math.isfinite(value):
@@ -223,66 +242,41 @@ class Trainer:
 
     def _finish(self, stopped: str) -> None:
         """Choose the presence threshold on Val with the best weights and write both into the card."""
-        path = self.folder / CHECKPOINT_NAME
-        checkpoint = load_checkpoint(path, device=str(self.device))
-        finding = next(iter(self.recipe.card.findings), self.recipe.pairs.names[0])
-        chosen = presence_threshold(
-            checkpoint.network, self.val, finding, self.recipe.image.convention, self.cache, self.device
-        )
-        self._save_checkpoint(checkpoint.network, {"presence": chosen.as_dict(), "stopped": stopped})
+        checkpoint = load_checkpoint(self.folder / CHECKPOINT_NAME, device=str(self.device))
+        if self.recipe.text.ignore:
+            # These weights never saw a sentence: a threshold chosen on answers to one would mean nothing.
+            chosen = PresenceThreshold(DEFAULT_PRESENCE, None, None, 0, 0, "default: trained without text")
+        else:
+            finding = next(iter(self.recipe.card.findings), self.recipe.pairs.names[0])
+            chosen = presence_threshold(
+                checkpoint.network, self.val, finding, self.recipe.image.convention, self.cache, self.device
+            )
+        self._save_checkpoint(checkpoint.network, chosen, stopped)
 
-    def _save_checkpoint(self, network: nn.Module, final: dict[str, Any] | None = None) -> None:
-        card = self.card(final or {})
+    def _save_checkpoint(
+        self, network: nn.Module, presence: PresenceThreshold | None = None, stopped: str | None = None
+    ) -> None:
+        run = {
+            "steps": self.step,
+            "best_step": self.best["step"],
+            "val_mean_dice_before_rounding": self.best["dice"],
+            "training_seconds": round(self.seconds, 1),
+            "device": str(self.device),
+            "precision": self.precision.name,
+        }
+        data = {"pairs": self.counts, "cases": self.cases, "hashes": self.hashes}
+        card = build_card(
+            self.recipe,
+            dict(getattr(network, "options", {})),
+            self.cache.encoder.describe(),
+            self.colour,
+            data,
+            run,
+            len(self.seen),
+            presence,
+            stopped,
+        )
         save_checkpoint(self.folder / CHECKPOINT_NAME, network, card, dtype=self.recipe.card.dtype)
-
-    def card(self, final: dict[str, Any]) -> Card:
-        """Everything known about the weights; figures are added by ``lmis evaluate`` alone."""
-        recipe = self.recipe
-        presence = final.get("presence", {}).get("threshold", 0.5)
-        return Card(
-            name=recipe.name,
-            network=recipe.network.name,
-            network_options=dict(getattr(self.network, "options", {})),
-            text_encoder=self.cache.encoder.describe(),
-            image={
-                "size": list(recipe.image.size),
-                "convention": recipe.image.convention,
-                "plane": recipe.image.plane,
-                "orientation": recipe.card.orientation,
-                "colour": "grey" if self.train[0].plain.shape[1] == 1 else "rgb",
-            },
-            modality=recipe.card.modality,
-            vocabulary={
-                "findings": recipe.card.findings or {recipe.pairs.names[0]: list(recipe.pairs.names)},
-                "places": list(recipe.card.places),
-                "sentences_seen": len(self.seen),
-            },
-            thresholds={"mask": 0.5, "presence": presence},
-            data={
-                "name": recipe.data.name,
-                "licence": recipe.data.licence,
-                "pairs": self.counts,
-                "cases": self.cases,
-                "hashes": self.hashes,
-                "text_rewriting": recipe.text.rewrite,
-            },
-            recipe=recipe.as_dict(),
-            run={
-                "seed": recipe.training.seed,
-                "steps": self.step,
-                "best_step": self.best["step"],
-                "val_mean_dice_before_rounding": self.best["dice"],
-                "training_seconds": round(self.seconds, 1),
-                "device": str(self.device),
-                "precision": self.precision.name,
-                "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-                "versions": versions(),
-                **final,
-            },
-            licence=recipe.card.licence,
-            intended_use=recipe.card.intended_use,
-            limits=list(recipe.card.limits),
-        )
 
 
 def learning_rate(step: int, steps: int, warmup: int, highest: float, lowest: float) -> float:
@@ -308,20 +302,14 @@ def update_average(averaged: nn.Module, network: nn.Module, decay: float, step: 
             value.copy_(source[name])
 
 
-def versions() -> dict[str, str]:
-    """Versions of what the weights depend on."""
-    import numpy
-    import SimpleITK
-    import transformers
-
-    return {
-        "LMISCore": LMISCore.__version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "transformers": transformers.__version__,
-        "numpy": numpy.__version__,
-        "SimpleITK": SimpleITK.Version_VersionString(),
-    }
+def _network(recipe: Recipe, text_width: int) -> nn.Module:
+    try:
+        return create_network(recipe.network.name, **{**recipe.network.options, "text_width": text_width})
+    except (RuntimeError, ArithmeticError) as error:
+        raise InputError(
+            f"Network {recipe.network.name!r} cannot be built from {recipe.network.options}: "
+            f"{str(error).splitlines()[0].rstrip('.')}; mend network.options."
+        ) from error
 
 
 def _loss(recipe: Recipe) -> Any:

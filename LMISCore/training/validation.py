@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -78,4 +79,7 @@ def presence_threshold(
             found = probabilities(network, image, [side_sentence(finding, side)], cache, device)
             scores.append(float(slice_presence(found)[0]))
             present.append(pixels > 0)
-    return choose_presence_threshold(np.array(scores), np.array(present))
+    chosen = choose_presence_threshold(np.array(scores), np.array(present))
+    if chosen.sensitivity is None:
+        return chosen
+    return replace(chosen, rule=f"{chosen.rule}; scores of single slices")

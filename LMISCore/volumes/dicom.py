@@ -146,7 +146,8 @@ def read_file(path: Path) -> _Read:
     size = image.GetSize()
     spacing = (*image.GetSpacing(), 1.0)[:3]
     thickness = header.numbers("0018|0050")
-    if frames == 1 and thickness and thickness[0] > 0:
+    is_thick = bool(thickness and thickness[0] > 0)
+    if frames == 1 and is_thick:
         spacing = (spacing[0], spacing[1], thickness[0])
     flat = image.GetDimension() == 2
     geometry = Geometry(
@@ -155,6 +156,8 @@ def read_file(path: Path) -> _Read:
         (*image.GetOrigin(), 0.0)[:3],
         (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0) if flat else image.GetDirection(),
     )
+    # Without a thickness the mm along the third axis, and so the mL, would be a guess.
+    known = frames > 1 or (header.spacing_known and is_thick)
     warnings: list[str] = []
     uid = header.tags.get("0020|000e", "")
     siblings = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path.parent), uid) if frames == 1 and uid else ()
@@ -163,7 +166,7 @@ def read_file(path: Path) -> _Read:
             f"{path.name} is one of {len(siblings)} images of its series; only this one was read; to read all, give "
             f"the folder {path.parent}."
         )
-    return array[np.newaxis] if flat else array, geometry, header.spacing_known or frames > 1, tuple(warnings)
+    return array[np.newaxis] if flat else array, geometry, known, tuple(warnings)
 
 
 def _header(file: str) -> _Header:

@@ -6,6 +6,7 @@ displacement field taken for colour) is refused, each time with one sentence.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,8 @@ def read_volume(path: str | Path) -> Volume:
     Such changes are told in ``Volume.warnings``.
 
     Returns:
-        Volume with array (K, J, I) or (K, J, I, 3). Pictures have K = 1, spacing 1 mm and ``spacing_known`` False.
+        Volume with array (K, J, I) or (K, J, I, 3). Pictures have K = 1, spacing 1 mm and ``spacing_known`` False; it
+        is False too for a flat file or a single DICOM image that states no thickness, which is then 1 mm.
 
     Raises:
         InputError: if the path does not exist, is of no supported kind, is damaged, empty or without a finite value,
@@ -51,7 +53,7 @@ def read_volume(path: str | Path) -> Volume:
             f"Cannot read {path}: {error.strerror or error}; expected a file that can be opened; check its rights."
         ) from error
     array, replaced = _finite(array, path)
-    return Volume(array, geometry, _stem(path), str(path), known, (*warnings, *replaced))
+    return Volume(array, geometry, volume_name(path), str(path), known, (*warnings, *replaced))
 
 
 def _read_file(path: Path) -> tuple[npt.NDArray[Any], Geometry, bool, tuple[str, ...]]:
@@ -65,14 +67,14 @@ def _read_file(path: Path) -> tuple[npt.NDArray[Any], Geometry, bool, tuple[str,
         rows, columns = array.shape[1:3]
         return array, Geometry((columns, rows, 1)), False, ()
     if suffix in GRID_SUFFIXES:
-        array, geometry = _read_grid(path, suffix)
-        return array, geometry, True, ()
+        return *_read_grid(path, suffix), ()
     raise InputError(
         f"{path} is of no supported kind; expected one of {', '.join(SUPPORTED)} or a DICOM folder; convert it."
     )
 
 
-def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry]:
+def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, bool]:
+    """Return array, grid, and whether the file states all three spacings (a flat one states two)."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -98,7 +100,7 @@ def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry]:
         array = array[np.newaxis]
     if components == 4:
         array = np.ascontiguousarray(array[..., :3])
-    return array, _geometry(image)
+    return array, _geometry(image), image.GetDimension() > 2
 
 
 def _check_content(reader: SimpleITK.ImageFileReader, path: Path) -> None:
@@ -229,8 +231,11 @@ def _suffix(path: Path, known: tuple[str, ...]) -> str:
     return next((suffix for suffix in known if name.endswith(suffix)), "")
 
 
-def _stem(path: Path) -> str:
-    suffix = "" if path.is_dir() else _suffix(path, SUPPORTED)
+def volume_name(path: str | Path) -> str:
+    """Name that the volume at ``path`` gets: the file's without its suffix, or the folder's; nothing is read."""
+    path = Path(path)
+    # Unlike Path.is_dir this answers False for a name too long to look up; reading it is refused later.
+    suffix = "" if os.path.isdir(path) else _suffix(path, SUPPORTED)
     return (path.name[: -len(suffix)] if suffix else path.name) or path.resolve().name
 
 

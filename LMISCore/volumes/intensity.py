@@ -32,8 +32,9 @@ def decide_kind(array: np.ndarray) -> tuple[Kind, str]:
     """Say whether a whole volume holds Hounsfield units or picture brightness, and why.
 
     The rule: grey values reaching below -100 are HU (air is -1000, fat about -100, and neither 8-bit pictures nor
-    magnitude MR go below 0); everything else is a picture. A CT whose values were shifted to start at 0 is
-    therefore taken for a picture, and a phase image for HU: set the kind by hand then.
+    magnitude MR go below 0); everything else is a picture. A phase image is therefore taken for HU: set the kind to
+    "picture" by hand then. A CT whose values were shifted to start at 0 is taken for a picture: its shift must be
+    subtracted first, setting the kind by hand would only move the window (:func:`fit_normaliser` refuses it).
 
     Args:
         array: ``(K, J, I)`` or colour ``(K, J, I, 3)``.
@@ -93,13 +94,14 @@ class Convention:
     Attributes:
         hu_window: key of ``WINDOWS`` that HU pass first; None leaves HU to the percentiles.
         stretched_by: "volume" or "slice": whose 0.5 and 99.5 percentiles become 0 and 1 (a HU window replaces the
-            volume's); "type" maps the range of the pixel type instead.
+            volume's); "range" maps 0 to 0 and the top of the range the numbers use to 1, see :func:`top_of_range`, and
+            takes no HU.
         equalised: share of the locally equalised picture in its mix with the stretched one.
         meaning: one line for cards and documentation.
     """
 
     hu_window: str | None
-    stretched_by: Literal["volume", "slice", "type"]
+    stretched_by: Literal["volume", "slice", "range"]
     equalised: float
     meaning: str
 
@@ -113,7 +115,9 @@ CONVENTIONS: dict[str, Convention] = {
     "abdomen": Convention("abdomen", "volume", 0, "HU: level 40, width 400; picture: percentiles of the whole volume"),
     "brain": Convention("brain", "volume", 0, "HU: level 40, width 80; picture: percentiles of the whole volume"),
     "bone": Convention("bone", "volume", 0, "HU: level 500, width 2000; picture: percentiles of the whole volume"),
-    "unit": Convention(None, "type", 0, "8-bit values over 255, as the released networks read pictures"),
+    "unit": Convention(
+        None, "range", 0, "picture: 8-bit values over 255, wider ones over 4095 or 65535; HU must be windowed before"
+    ),
 }
 
 
@@ -170,14 +174,25 @@ def fit_normaliser(array: np.ndarray, convention: str, kind: Kind | Literal["aut
         the normaliser, and one clause saying how the kind was found.
 
     Raises:
-        InputError: for an unknown convention or kind.
+        InputError: for an unknown convention or kind, for "hu" on values that do not reach below -100, and for HU
+            under a convention that is made for pictures ("unit").
     """
     if convention not in CONVENTIONS:
         raise InputError(f"Unknown intensity convention {convention!r}; expected one of {', '.join(CONVENTIONS)}.")
     if kind not in ("auto", "hu", "picture"):
         raise InputError(f"Unknown intensity kind {kind!r}; expected 'auto', 'hu' or 'picture'.")
     decided, reason = decide_kind(array) if kind == "auto" else (kind, "set by the user")
+    if kind == "hu" and float(array.min()) >= HU_BELOW:
+        raise InputError(
+            f"The intensity hu was set but the values start at {float(array.min()):g}, where Hounsfield units start "
+            "near -1000; subtract 1024 first from a CT that was shifted to start at 0, or choose picture."
+        )
     rule = CONVENTIONS[convention]
+    if decided == "hu" and rule.stretched_by == "range":
+        raise InputError(
+            f"The volume holds Hounsfield units ({reason}) and these weights expect 8-bit pictures; window it to 0-255 "
+            "first, as the pictures the weights were trained on were."
+        )
     low: float | None = None
     high: float | None = None
     if decided == "hu" and rule.hu_window is not None:
@@ -185,7 +200,18 @@ def fit_normaliser(array: np.ndarray, convention: str, kind: Kind | Literal["aut
         low, high = level - width / 2, level + width / 2
     elif rule.stretched_by == "volume":
         low, high = (float(x) for x in np.percentile(array, STRETCH))
-    elif rule.stretched_by == "type":
-        top = float(array.max())
-        low, high = 0.0, 255.0 if 1.0 < top <= 255.0 else (65535.0 if top > 255.0 else 1.0)
+    elif rule.stretched_by == "range":
+        low, high = 0.0, top_of_range(array)
     return Normaliser(convention, decided, low, high), reason
+
+
+def top_of_range(array: np.ndarray) -> float:
+    """Return the value that stands for white: 1 for floats up to 1, else the next of 255, 4095 and 65535.
+
+    Decided by the highest value of the whole volume and not by the number type, as 12-bit grey and 8-bit pictures are
+    both often stored in 16 bits. Above 65535 it is the highest value itself.
+    """
+    highest = float(array.max())
+    if highest <= 1 and np.issubdtype(array.dtype, np.floating):
+        return 1.0
+    return next((top for top in (255.0, 4095.0, 65535.0) if highest <= top), highest)

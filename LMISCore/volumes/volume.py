@@ -139,7 +139,7 @@ class Volume:
         geometry: its grid.
         name: what to call it in tables and outputs (file name without suffix).
         source: path it was read from, or what made it.
-        spacing_known: False for a picture whose file states no mm; mL must then not be claimed.
+        spacing_known: False where the file does not state mm along all three axes; mL must then not be claimed.
         warnings: one plain sentence for each thing about the file that the user should know.
 
     Raises:

@@ -95,17 +95,18 @@ class NetworkSuite:
             swapped = network(image, states.flip(0), mask).logits
         assert not torch.allclose(right, swapped, atol=1e-5)
 
-    def test_padding_does_not_change_the_logits(self) -> None:
-        network = self.network().eval()
-        image, states, mask = self.inputs()
-        noise = torch.randn(2, 4, TEXT_WIDTH)
-        longer = torch.cat([states, noise], dim=1), torch.cat([mask, torch.zeros(2, 4, dtype=torch.bool)], dim=1)
+    def test_padding_does_not_change_the_logits(self, device: torch.device) -> None:
+        network = self.network().to(device).eval()
+        image, states, mask = (x.to(device) for x in self.inputs())
+        noise = torch.randn(2, 4, TEXT_WIDTH, generator=torch.Generator().manual_seed(3)).to(device)
+        none = torch.zeros(2, 4, dtype=torch.bool, device=device)
+        longer = torch.cat([states, noise], dim=1), torch.cat([mask, none], dim=1)
         with torch.no_grad():
             torch.testing.assert_close(network(image, *longer).logits, network(image, states, mask).logits)
 
-    def test_features_are_computed_once_and_shared_by_sentences(self) -> None:
-        network: Any = self.network().eval()
-        image, states, mask = self.inputs()
+    def test_features_are_computed_once_and_shared_by_sentences(self, device: torch.device) -> None:
+        network: Any = self.network().to(device).eval()
+        image, states, mask = (x.to(device) for x in self.inputs())
         with torch.no_grad():
             features = network.encode_image(image[:1])
             for row in range(2):
@@ -114,7 +115,8 @@ class NetworkSuite:
                     network.decode(features, states[row : row + 1], mask[row : row + 1]).logits, apart
                 )
             together = network.decode(features.repeat(2), states, mask).logits
-        assert together.shape == (2, 1, 32, 48)
+            apart = network(image[:1].repeat(2, 1, 1, 1), states, mask).logits
+        torch.testing.assert_close(together, apart)
 
     def test_weights_survive_saving(self, tmp_path: Path) -> None:
         network: Any = self.network().eval()

@@ -143,6 +143,19 @@ def test_text_that_is_no_card_is_refused(text: str) -> None:
         Card.from_json(text)
 
 
+def test_a_card_nested_too_deeply_is_refused() -> None:
+    for depth in (700, 100_000):
+        deep = json.dumps(values(run="RUN")).replace('"RUN"', "[" * depth + "]" * depth)
+        with pytest.raises(InputError, match="The card"):
+            Card.from_json(deep)
+
+
+def test_text_that_utf_8_cannot_hold_is_named() -> None:
+    text = json.dumps(values(licence="half \ud83d a pair"))
+    with pytest.raises(InputError, match=r"licence .*lone surrogates"):
+        Card.from_json(text)
+
+
 def test_a_card_spoilt_after_it_was_made_is_not_written() -> None:
     card = Card.from_dict(values())
     card.thresholds["mask"] = 2

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from LMISCore.checkpoints import files
 from LMISCore.checkpoints.encoder import text_encoder_for
-from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
+from LMISCore.checkpoints.store import load_checkpoint, read_card, save_checkpoint
 from LMISCore.errors import InputError
 
 
@@ -208,3 +208,21 @@ def test_an_encoder_that_cannot_be_found_is_asked_for(tmp_path: Path, network: n
     assert lost.companion == tmp_path / "lost" / "clip-text.safetensors"
     with pytest.raises(InputError, match=r"lacks its text tower clip-text\.safetensors"):
         text_encoder_for(lost)
+
+
+def test_a_header_nested_too_deeply_is_no_checkpoint(tmp_path: Path) -> None:
+    header = b"[" * 100_000
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(InputError, match="is not a whole safetensors file"):
+        read_card(path)
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("width", [0, -4, "8"])
+def test_a_card_with_an_impossible_width_is_refused(tmp_path: Path, network: nn.Module, width: object) -> None:
+    path = save_checkpoint(tmp_path / "checkpoint", network, make_card(network)).path
+    card = json.loads((path / files.CARD_NAME).read_text(encoding="utf-8"))
+    card["network_options"]["width"] = width
+    (path / files.CARD_NAME).write_text(json.dumps(card), encoding="utf-8")
+    assert "describes a network that this LMISCore cannot build" in refusal(path)

@@ -1,4 +1,4 @@
-"""``lmis segment``: what it writes and prints, and one sentence for each thing that can be wrong."""
+"""``lmis segment``: what it reads, writes and prints."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+from cli_runs import (
+    GRID,
+    REPORT,
+    Run,
+    cli_lmis,  # noqa: F401
+    cli_material,  # noqa: F401
+    standard,
+)
 from obedient import one_thread  # noqa: F401
 from PIL import Image
-from tiny_checkpoint import save_tiny_checkpoint, save_tiny_encoder
+from tiny_checkpoint import save_tiny_checkpoint
+from volume_makers import write_dicom
 
 from LMISCore import __version__
 from LMISCore.cli import main as cli
@@ -26,47 +32,6 @@ from LMISCore.volumes.volume import Geometry
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
-REPORT = "FINDINGS: Infection in the left lung.\nNo effusion.\nThe heart is normal.\n"
-GRID = Geometry((12, 10, 8), (0.7, 0.8, 2.5), (3.0, -4.0, 5.0), (-1, 0, 0, 0, 1, 0, 0, 0, 1))
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a volume, a picture, a report, a checkpoint and its text encoder."""
-    folder = tmp_path_factory.mktemp("cli")
-    save_tiny_checkpoint(folder / "tiny.safetensors", save_tiny_encoder(folder / "encoder"))
-    words = save_tiny_encoder(folder / "other") / "vocab.txt"
-    words.write_text(words.read_text(encoding="utf-8").replace("lung", "liver"), encoding="utf-8")
-    array = np.random.default_rng(0).integers(-1000, 400, GRID.shape).astype(np.int16)
-    write_volume(folder / "chest.nrrd", array, GRID)
-    write_volume(folder / "organ.nrrd", (array > -2000).astype(np.uint8), GRID)
-    write_volume(folder / "elsewhere.nrrd", np.ones((2, 2, 2), dtype=np.uint8), Geometry((2, 2, 2)))
-    write_volume(folder / "empty_organ.nrrd", np.zeros(GRID.shape, dtype=np.uint8), GRID)
-    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(folder / "xray.png")
-    (folder / "report.txt").write_text(REPORT, encoding="utf-8")
-    return folder
-
-
-@pytest.fixture
-def lmis(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
-def standard(material: Path, *more: str | Path, volume: str = "chest.nrrd") -> list[str | Path]:
-    tiny = ["--checkpoint", material / "tiny.safetensors", "--text-encoder", material / "encoder", "--device", "cpu"]
-    return ["segment", material / volume, *tiny, *more]
 
 
 def test_a_run_writes_four_files_and_prints_the_table(lmis: Run, material: Path, tmp_path: Path) -> None:
@@ -111,23 +76,67 @@ def test_json_prints_the_result_and_nothing_else(lmis: Run, material: Path) -> N
     assert sorted(os.listdir("lmis_output")) == ["chest.csv", "chest.json", "chest.seg.nrrd"]
 
 
-def test_the_output_may_be_named_as_a_file(lmis: Run, material: Path) -> None:
-    code, _, _ = lmis(*standard(material, "--text", "Infection.", "--out", "a/case.7.seg.nrrd", "--no-overlay"))
-    assert code == 0 and sorted(os.listdir("a")) == ["case.7.csv", "case.7.json", "case.7.seg.nrrd"]
-
-
 def test_a_picture_without_spacing_has_nominal_volumes(lmis: Run, material: Path) -> None:
     code, out, _ = lmis(*standard(material, "--text", "Infection in the left lung.", volume="xray.png"))
     assert code == 0 and "0.3 (nominal spacing)" in out
     assert json.loads(Path("lmis_output/xray.json").read_text())["geometry"]["spacing_known"] is False
 
 
-def test_without_any_segment_no_segmentation_is_written_and_an_old_one_goes(lmis: Run, material: Path) -> None:
-    for text, files in (("Infection.", 4), ("No infection.", 3)):
-        code, out, _ = lmis(*standard(material, "--text", text))
-        assert code == 0 and len(os.listdir("lmis_output")) == files
-    assert "None of the 1 sentences has a segment, so no segmentation was written" in out
-    assert "earlier run" in out
+def test_the_table_says_why_a_sentence_has_no_segment(lmis: Run, material: Path) -> None:
+    text = "Infection in the left lung. No effusion. The heart is normal."
+    code, out, _ = lmis(*standard(material, "--text", text))
+    assert code == 0
+    assert '- "No" negates effusion' in out and "- names nothing that these weights know" in out
+    _, out, _ = lmis(*standard(material, "--text", text, "--presence", "1"))
+    assert "is under the threshold" in out
+
+
+def test_an_abdomen_in_hounsfield_units_as_nifti_is_segmented_on_its_own_grid(
+    lmis: Run, material: Path, tmp_path: Path
+) -> None:
+    """Soft tissue, fat and air in HU; the thirds are the volume's, and the table and a note say so."""
+    save_tiny_checkpoint(tmp_path / "tiny.safetensors", material / "encoder", "abdomen")
+    z, y, x = np.indices((9, 20, 24))
+    hu = np.full(z.shape, -1000, dtype=np.int16)
+    inside = ((x - 12) / 10) ** 2 + ((y - 10) / 8) ** 2 < 1
+    hu[inside] = -100
+    hu[((x - 8) / 5) ** 2 + ((y - 10) / 5) ** 2 < 1] = 60
+    grid = Geometry((24, 20, 9), (0.8, 0.8, 5.0), (-9.0, -7.0, 100.0))
+    write_volume(tmp_path / "abdomen.nii.gz", hu, grid)
+    options = standard(material, "--checkpoint", tmp_path / "tiny.safetensors", "--out", "results")[2:]
+    text = "Infection in the lower zone of the right lung. No effusion."
+    code, out, err = lmis("segment", tmp_path / "abdomen.nii.gz", "--text", text, *options)
+    assert (code, err) == (0, "")
+    assert "Intensity: hu (values run from -1000 to 60, reaching below -100), convention abdomen." in out
+    assert "Note: Words such as upper or lower" in out and "--organ" in out
+    assert sorted(os.listdir("results")) == ["abdomen.csv", "abdomen.json", "abdomen.png", "abdomen.seg.nrrd"]
+    (segment,), geometry, _ = read_segmentation("results/abdomen.seg.nrrd")
+    assert geometry.same_as(grid, tolerance=1e-6)
+    assert segment.mask[:3].all() and not segment.mask[3:].any()
+    row = json.loads(Path("results/abdomen.json").read_text(encoding="utf-8"))["rows"][0]
+    assert row["volume_ml"] == pytest.approx(3 * 20 * 24 * 0.8 * 0.8 * 5 / 1000, abs=1e-2)
+
+
+def test_a_dicom_folder_is_segmented_and_named_after_the_folder(lmis: Run, material: Path, tmp_path: Path) -> None:
+    array = np.random.default_rng(2).integers(-1000, 400, (6, 10, 12)).astype(np.int16)
+    write_dicom(tmp_path / "scan", array)
+    before = {path: path.read_bytes() for path in (tmp_path / "scan").iterdir()}
+    options = standard(material, "--text", "Infection in the left lung.", "--out", "results")[2:]
+    code, out, err = lmis("segment", tmp_path / "scan", *options)
+    assert (code, err) == (0, "") and "Pulmonary infection, left" in out and "Intensity: hu" in out
+    assert sorted(os.listdir("results")) == ["scan.csv", "scan.json", "scan.png", "scan.seg.nrrd"]
+    (segment,), geometry, _ = read_segmentation("results/scan.seg.nrrd")
+    assert geometry.same_as(Geometry((12, 10, 6), (0.75, 0.5, 2.5), (-10, -20, -300))) and segment.mask.all()
+    summary = json.loads(Path("results/scan.json").read_text(encoding="utf-8"))
+    assert summary["geometry"]["spacing_known"] is True
+    assert {path: path.read_bytes() for path in (tmp_path / "scan").iterdir()} == before
+
+
+def test_forced_ids_leave_the_volume_its_place(lmis: Run, material: Path) -> None:
+    text = "No infection in the left lung. No effusion."
+    volume, options = standard(material)[1], standard(material)[2:]
+    code, out, _ = lmis("segment", *options, "--text", text, "--force", "text-1", "--force", "text-2", volume)
+    assert code == 0 and out.count("negated (forced)") == 2
 
 
 def test_forcing_a_sentence_gives_it_a_mask(lmis: Run, material: Path) -> None:
@@ -188,143 +197,10 @@ def test_the_sample_runs_with_its_own_report_and_nominal_volumes(
     (sample / "report.txt").write_text(REPORT, encoding="utf-8")
     (sample / "sample.json").write_text('{"spacing_nominal": true}', encoding="utf-8")
     monkeypatch.setattr(jobs, "resource", lambda *parts: tmp_path.joinpath("package", *parts))
-    tiny = ["--checkpoint", material / "tiny.safetensors", "--text-encoder", material / "encoder"]
+    tiny: list[str | Path] = ["--checkpoint", material / "tiny.safetensors", "--text-encoder", material / "encoder"]
     code, out, _ = lmis("segment", "--sample", *tiny, "--out", "results")
     assert code == 0 and "(nominal spacing)" in out
     assert "chest_ct.seg.nrrd" in os.listdir("results")
-
-
-def bad_volume(kind: str, folder: Path) -> Path:
-    path = folder / f"{kind}.nrrd"
-    if kind == "missing":
-        return path
-    if kind == "four_d":
-        sitk.WriteImage(sitk.Image([4, 4, 4, 3], sitk.sitkFloat32), str(path))
-    elif kind == "nan":
-        sitk.WriteImage(sitk.GetImageFromArray(np.full((3, 4, 5), np.nan, dtype=np.float32)), str(path))
-    elif kind == "no_bytes":
-        path.write_bytes(b"")
-    elif kind == "suffix":
-        path = folder / "volume.xyz"
-        path.write_bytes(b"hello")
-    return path
-
-
-def refused(result: tuple[int, str, str], words: str, folder: Path, before: set[str]) -> None:
-    """One sentence on stderr, exit code 2, nothing printed and no file left."""
-    code, out, err = result
-    assert code == 2 and out == ""
-    assert err.startswith("lmis: ") and err.count("\n") == 1 and "Traceback" not in err
-    assert words in err
-    assert {str(path) for path in folder.rglob("*")} == before
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("missing", "There is no file"),
-        ("four_d", "4 dimensions"),
-        ("nan", "no finite value"),
-        ("no_bytes", "empty"),
-        ("suffix", "no supported kind"),
-    ],
-)
-def test_a_volume_that_cannot_be_used_is_refused(
-    lmis: Run, material: Path, tmp_path: Path, kind: str, words: str
-) -> None:
-    volume = bad_volume(kind, tmp_path)
-    before = {str(path) for path in tmp_path.rglob("*")}
-    refused(lmis("segment", volume, "--text", "Infection."), words, tmp_path, before)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--report", "none.txt"], "No report file"),
-        ([], "No report was given"),
-        (["--text", "  "], "empty"),
-        (["--text", "..."], "sentence"),
-        (["--report", "@latin1.txt"], "not UTF-8"),
-        (["--report", "@empty.txt"], "empty"),
-        (["--report", "@binary.txt"], "binary"),
-        (["--report", "@broken.json"], "not JSON"),
-        (["--report", "@list.json"], "other JSON"),
-        (["--text", "Infection.", "--device", "tpu"], "'tpu' is unknown"),
-        (["--text", "Infection.", "--device", "cuda:77"], "cuda:77"),
-        (["--text", "Infection.", "--precision", "int8"], "'int8' is unknown"),
-        (["--text", "Infection.", "--intensity", "mri"], "'mri' is unknown"),
-        (["--text", "Infection.", "--checkpoint", "none"], "No checkpoint"),
-        (["--text", "Infection.", "--checkpoint", "@empty.txt"], "safetensors"),
-        (["--text", "Infection.", "--checkpoint", "@released.pth"], "lmis convert"),
-        (["--text", "Infection.", "--text-encoder", "none"], "no text encoder"),
-        (["--text", "Infection.", "--threshold", "2"], "mask threshold is 2"),
-        (["--text", "Infection.", "--min-volume", "-1"], "-1"),
-        (["--text", "Infection.", "--batch-size", "0"], "batch size is 0"),
-        (["--text", "Infection.", "--force", "findings-9"], "'findings-9'"),
-        (["--text", "Infection.", "--organ", "none.nrrd"], "There is no file"),
-        (["--text", "Infection.", "--organ", "%elsewhere.nrrd"], "does not lie on the volume's grid"),
-        (["--text", "Infection.", "--organ", "%empty_organ.nrrd"], "empty"),
-        (["--text", "Infection.", "--out", "@empty.txt/sub"], "is a file, not a folder"),
-        (["--text", "Infection.", "--out", "@empty.txt"], "existing file"),
-        (["--text", "Infection.", "--out", "result.nii.gz"], "looks like a file"),
-        (["--text", "Infection.", "--out", ".seg.nrrd"], "no name"),
-        (["--text", "Infection.", "--sample"], "Both a volume and the sample"),
-        (["--text", "Infection.", "--report", "a.txt"], "not allowed with"),
-        (["--text", "Infection.", "--batch-size", "two"], "invalid int value"),
-        (["--text", "Infection.", "--colour"], "Unrecognized arguments"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
-)
-def test_a_wrong_option_is_one_sentence_and_leaves_no_file(
-    lmis: Run, material: Path, tmp_path: Path, options: list[str], words: str
-) -> None:
-    inputs = {
-        "latin1.txt": "Infektion, beidseitig, gr\xf6\xdfer".encode("latin-1"),
-        "empty.txt": b"",
-        "binary.txt": b"\0\1\2",
-        "broken.json": b"{",
-        "list.json": b"[1, 2]",
-        "released.pth": b"PK\3\4 torch",
-    }
-    for name, content in inputs.items():
-        (tmp_path / name).write_bytes(content)
-    before = {str(path) for path in tmp_path.rglob("*")}
-    given = [o.replace("@", f"{tmp_path}/", 1) if o.startswith("@") else o for o in options]
-    given = [o.replace("%", f"{material}/", 1) if o.startswith("%") else o for o in given]
-    refused(lmis(*standard(material, *given)), words, tmp_path, before)
-
-
-def test_the_text_encoder_of_another_checkpoint_is_refused(lmis: Run, material: Path, tmp_path: Path) -> None:
-    result = lmis(*standard(material, "--text", "Infection.", "--text-encoder", material / "other"))
-    refused(result, "trained", tmp_path, set())
-
-
-def test_an_interrupted_run_exits_with_130_and_leaves_nothing(
-    lmis: Run, material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from LMISCore.inference import answers
-
-    def interrupt(*args: Any, **kwargs: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(answers, "slice_presence", interrupt)
-    code, _, err = lmis(*standard(material, "--text", "Infection."))
-    assert code == 130 and err.startswith("lmis: Interrupted") and not list(tmp_path.iterdir())
-
-
-def test_a_failed_write_leaves_the_earlier_results_untouched(
-    lmis: Run, material: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert lmis(*standard(material, "--text", "Infection."))[0] == 0
-    before = {path.name: path.read_bytes() for path in Path("lmis_output").iterdir()}
-    monkeypatch.setattr(Image.Image, "save", full_disk)
-    code, _, err = lmis(*standard(material, "--text", "Infection in the left lung."))
-    assert code == 2 and "No space left" in err
-    assert {path.name: path.read_bytes() for path in Path("lmis_output").iterdir()} == before
-
-
-def full_disk(*args: Any, **kwargs: Any) -> None:
-    raise OSError(28, "No space left on device")
 
 
 def test_help_and_version_load_no_torch() -> None:
@@ -342,22 +218,7 @@ def test_help_and_version_load_no_torch() -> None:
         assert command in done.stdout
 
 
-def test_an_unknown_or_missing_command_is_exit_code_2(lmis: Run) -> None:
-    assert lmis("paint")[0] == 2
-    assert lmis()[0] == 2
-
-
 def test_every_command_has_its_file_and_its_help(lmis: Run) -> None:
     for command in cli.COMMANDS:
         code, out, _ = lmis(command, "--help")
         assert code == 0 and out.startswith(f"usage: lmis {command}")
-
-
-def test_a_bad_volume_is_answered_without_loading_torch(tmp_path: Path) -> None:
-    program = (
-        "import sys; from LMISCore.cli.main import main\n"
-        "code = main(['segment', 'none.nrrd', '--text', 'Infection.'])\n"
-        "assert 'torch' not in sys.modules; sys.exit(code)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.startswith("lmis: There is no file"), done.stderr

@@ -172,8 +172,10 @@ def test_cxr_bert_is_found_in_the_local_hugging_face_copy(hub_cache: Path) -> No
 def test_without_a_local_copy_nothing_is_downloaded_and_the_way_to_get_it_is_said(
     name: str, repository: str, hub_cache: Path
 ) -> None:
-    with pytest.raises(InputError, match=f"hf download {repository}"):
+    with pytest.raises(InputError, match=f"hf download {repository}") as caught:
         create_encoder(name)
+    # The command line has no option that allows it.
+    assert "allow" not in str(caught.value)
     assert not hub_cache.exists()
 
 

@@ -16,6 +16,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from PIL import Image
+from test_bundled_figures import PROMISES
 from tiny_checkpoint import save_tiny_encoder
 from torch import Tensor, nn
 
@@ -36,8 +37,9 @@ from LMISCore.networks import create_network
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.text.encoders import create_encoder
 from LMISCore.text.states import TextEncoder
-from LMISCore.volumes.files import read_volume
-from LMISCore.volumes.volume import Volume
+from LMISCore.volumes.files import read_volume, write_volume
+from LMISCore.volumes.intensity import Normaliser
+from LMISCore.volumes.volume import Geometry, Volume
 
 SIZE = 32
 SIDE_WORDS = ("left", "right")
@@ -330,6 +332,10 @@ def test_the_cards_metrics_carry_n_interval_data_and_split(result: dict[str, Any
     assert len({metric["name"] for metric in metrics}) == len(metrics)
 
 
+def test_every_figure_promised_of_the_bundled_weights_is_one_that_a_card_gets(result: dict[str, Any]) -> None:
+    assert {name for name, *_ in PROMISES} <= {metric["name"] for metric in card_metrics(result)}
+
+
 def test_a_set_without_lung_masks_has_no_obedience_and_says_why(own_data: Path, tmp_path: Path) -> None:
     for mask in (own_data / "Val_Folder" / "lungs").iterdir():
         mask.unlink()
@@ -467,12 +473,68 @@ def test_a_changed_picture_in_hounsfield_units_is_still_taken_for_one(
     kinds: list[str] = []
     prepare = Asker.prepare
 
-    def recording(self: Asker, volume: Volume, intensity: str = "auto") -> SlicePictures:
-        prepared = prepare(self, volume, intensity)
+    def recording(self: Asker, volume: Volume, fitted: Normaliser | None = None) -> SlicePictures:
+        prepared = prepare(self, volume, fitted)
         kinds.append(prepared.normaliser.kind)
         return prepared
 
     monkeypatch.setattr(Asker, "prepare", recording)
-    network = checkpoint(ObedientNetwork(), card())
+    network = checkpoint(ObedientNetwork(), card(image={**card().image, "convention": "lung"}))
     evaluate(network, tmp_path / "set.csv", "Val", encoder=WordEncoder(), draws=5, log=tmp_path / "log")
     assert kinds == ["hu"] * (1 + len(CHANGES))
+
+
+def test_a_slice_is_shown_with_the_brightness_that_its_whole_case_gives_it(tmp_path: Path) -> None:
+    rows = ["image,mask,text,split,case"]
+    for name, low, high in (("dim", 0, 60), ("bright", 0, 240)):
+        picture = np.full((SIZE, SIZE), low, dtype=np.uint8)
+        picture[20:25, 20:25] = high
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+        Image.fromarray((picture > 0).astype(np.uint8)).save(tmp_path / f"{name}_mask.png")
+        rows.append(f"{name}.png,{name}_mask.png,Infection in the left lung.,Val,one")
+    (tmp_path / "set.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    network = checkpoint(ObedientNetwork(), card(image={**card().image, "convention": "percentile"}))
+    options: dict[str, Any] = {"encoder": WordEncoder(), "draws": 5, "log": tmp_path / "log", "device": "cpu"}
+    found = evaluate(network, tmp_path / "set.csv", "Val", image_only=blind_checkpoint(), **options)
+    # By itself the dim slice would be stretched until its lesion is bright; as a slice of its case it stays dim.
+    for condition in (RIGHT, IMAGE_ONLY):
+        counts = {row["image"]: row["counts"][condition] for row in found["slices"]}
+        assert counts == {"bright.png": [25, 0, 0], "dim.png": [0, 0, 25]}
+    gamma = found["robustness"]["gamma 1.4"]
+    assert gamma["mean_dice"]["estimate"] == pytest.approx(0.5)
+    volume = Volume(
+        np.stack([np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("bright", "dim")]),
+        Geometry((SIZE, SIZE, 2)),
+        "case",
+        "made for tests",
+    )
+    row = Predictor(network, "cpu", encoder=WordEncoder()).segment(volume, "Infection in the left lung.").rows[0]
+    assert row.mask is not None
+    assert row.mask.sum(axis=(1, 2)).tolist() == [25, 0]
+
+
+def blind_checkpoint() -> Checkpoint:
+    image = {**card().image, "convention": "percentile"}
+    return checkpoint(
+        ObedientNetwork(reads_text=False), card(name="blind", image=image, recipe={"text": {"ignore": True}})
+    )
+
+
+def test_a_mirrored_slice_is_compared_with_its_mask_in_one_orientation(tmp_path: Path) -> None:
+    # Its columns run from the patient's left to right, so the picture is turned over before the network sees it.
+    geometry = Geometry((SIZE, SIZE, 1), direction=(-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    picture = np.full((1, SIZE, SIZE), 20, dtype=np.uint8)
+    picture[0, 20:25, 3:8] = 235
+    picture[0, 0, 0] = 255
+    lungs = np.zeros_like(picture)
+    lungs[0, 4:28, 2:14] = lungs[0, 4:28, 18:30] = 1
+    for name, array in (("a", picture), ("m", (picture == 235).astype(np.uint8)), ("l", lungs)):
+        write_volume(tmp_path / f"{name}.nii.gz", array, geometry)
+    text = "image,mask,lungs,text,split\na.nii.gz,m.nii.gz,l.nii.gz,Infection in the left lung.,Val\n"
+    (tmp_path / "set.csv").write_text(text, encoding="utf-8")
+    network = checkpoint(ObedientNetwork(), card())
+    found = evaluate(network, tmp_path / "set.csv", "Val", encoder=WordEncoder(), draws=5, log=tmp_path / "log")
+    tp, fp, fn = found["slices"][0]["counts"][RIGHT]
+    assert (tp, fp, fn) == (25, 1, 0)
+    assert found["obedience"]["foreground_on_named_side"]["all_lungs"]["estimate"] == 1
+    assert found["obedience"]["lungs"]["affected"] == 1

@@ -201,6 +201,8 @@ def test_looking_whether_the_log_can_be_written_leaves_no_trace(tmp_path: Path) 
     path = tmp_path / "test_runs.jsonl"
     log.require_writable(path)
     assert not path.exists()
+    log.require_writable(tmp_path / "new" / "deep" / "test_runs.jsonl")
+    assert list(tmp_path.iterdir()) == []
     log.append_run(path, {"data_hash": "aa"})
     before = path.read_bytes()
     log.require_writable(path)

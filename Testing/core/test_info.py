@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from LMISCore.networks.blocks import count_parameters
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Checkpoint:
-    network = create_network("tirnet", width=4, text_width=6)
+    network: Any = create_network("tirnet", width=4, text_width=6)
     card = Card(
         name="tiny",
         network="tirnet",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -74,7 +76,7 @@ def test_every_convention_gives_three_channels_in_the_unit_range(convention: str
     picture = fit_normaliser(array, convention)[0](array[0], Frame((64, 64), (32, 40)))
     assert picture.shape == (3, 32, 40)
     assert picture.dtype == np.float32
-    assert 0 <= picture.min() and picture.max() <= 1 and picture.std() > 0.05
+    assert picture.min() >= 0 and picture.max() <= 1 and picture.std() > 0.05
     assert np.array_equal(picture[0], picture[1]) is not colour
 
 
@@ -82,6 +84,39 @@ def test_a_released_picture_is_divided_by_255() -> None:
     array = np.array([[[0, 51], [102, 255]]], dtype=np.uint8)
     picture = fit_normaliser(array, "unit")[0](array[0], Frame((2, 2), (2, 2)))
     np.testing.assert_allclose(picture[0], array[0] / 255, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("values", "white"),
+    [
+        (np.array([0, 1], dtype=np.uint8), 255),
+        (np.array([0, 255], dtype=np.int16), 255),
+        (np.array([0, 2000], dtype=np.uint16), 4095),
+        (np.array([0, 4096], dtype=np.uint16), 65535),
+        (np.array([0, 100_000], dtype=np.int32), 100_000),
+        (np.array([0, 0.8]), 1),
+        (np.array([0, 200.5]), 255),
+    ],
+)
+def test_wider_pictures_are_divided_by_the_top_of_the_range_they_use(values: np.ndarray, white: float) -> None:
+    array = values.reshape(1, 1, 2)
+    picture = fit_normaliser(array, "unit")[0](array[0], Frame((1, 2), (1, 2)))
+    np.testing.assert_allclose(picture[0], array[0] / white, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["auto", "hu"])
+def test_weights_for_8_bit_pictures_refuse_hounsfield_units(kind: Any) -> None:
+    with pytest.raises(InputError, match=r"expect 8-bit pictures; window it to 0-255"):
+        fit_normaliser(phantom()[None], "unit", kind)
+    assert fit_normaliser(phantom()[None], "percentile", kind)[0].kind == "hu"
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_ct_shifted_to_start_at_0_is_refused_as_hu(convention: str) -> None:
+    shifted = (phantom() + 1024).clip(0)[None]
+    assert shifted.min() == 0
+    with pytest.raises(InputError, match=r"values start at 0, .* subtract 1024 first"):
+        fit_normaliser(shifted, convention, "hu")
 
 
 def test_unknown_conventions_and_kinds_are_refused_with_the_list() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,6 +11,13 @@ import torch
 from LMISCore.losses import MSISLoss, dice_bce_loss, soft_dice_loss
 from LMISCore.losses.msis import background_suppression, region_contrast
 from LMISCore.networks.outputs import NetworkOutput
+
+
+@pytest.fixture(autouse=True)
+def on_device(device: torch.device) -> Iterator[None]:
+    """Every tensor that a test makes lies on the device."""
+    with device:
+        yield
 
 
 def logits_of(probability: list[float]) -> torch.Tensor:

@@ -84,3 +84,59 @@ def test_a_missing_data_set_and_an_unknown_split_are_refused(tmp_path: Path) -> 
     (tmp_path / "pairs.csv").write_text("image,text\n")
     with pytest.raises(InputError, match=r"lacks the column\(s\) mask, split"):
         read_pairs(tmp_path / "pairs.csv", "Train")
+
+
+HEADER = "image,mask,text,split\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ((HEADER + "a.png,a.png,Lungenentzündung,Train\n").encode("latin-1"), "is not UTF-8 text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not UTF-8 text"),
+        ((HEADER + "a.png,a.png\n").encode(), r"row 2 has 2 cells but the header names 4 columns"),
+        ((HEADER + "a.png,a.png,one, two,Train\n").encode(), r"row 2 has 5 cells .*quotes"),
+        ((HEADER + 'a.png,a.png,"' + "x" * 200_000 + '",Train\n').encode(), "is no CSV table"),
+        (b"", r"lacks the column\(s\)"),
+    ],
+    ids=["latin-1", "a picture", "short row", "long row", "endless cell", "empty"],
+)
+def test_a_file_that_is_no_manifest_is_refused_in_one_sentence(tmp_path: Path, content: bytes, match: str) -> None:
+    path = tmp_path / "set.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=match):
+        read_pairs(path, "Train")
+
+
+def test_blank_lines_of_a_table_say_nothing(tmp_path: Path) -> None:
+    folder = write_lvit(tmp_path)
+    table = folder / "Train_Folder" / "Train_text.csv"
+    before = read_pairs(folder, "Train")
+    table.write_text(table.read_text() + "\n\n,\n")
+    assert read_pairs(folder, "Train") == before
+
+
+def test_a_short_row_of_a_text_table_is_named(tmp_path: Path) -> None:
+    folder = write_lvit(tmp_path)
+    table = folder / "Train_Folder" / "Train_text.csv"
+    table.write_text(table.read_text() + "scan_0_s0000.png\n")
+    with pytest.raises(InputError, match=r"Train_text\.csv row 8 has 1 cells"):
+        read_pairs(folder, "Train")
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)], ids=["empty", "text", "empty zip"])
+def test_a_broken_excel_table_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    folder = write_lvit(tmp_path)
+    (folder / "Train_Folder" / "Train_text.csv").unlink()
+    (folder / "Train_Folder" / "Train_text.xlsx").write_bytes(content)
+    with pytest.raises(InputError, match=r"Train_text\.xlsx cannot be read as an Excel table"):
+        read_pairs(folder, "Train")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "match"),
+    [("(?P<case>", "is no regular expression"), (r"(?P<case>.*)_(?P<slice>s\d+)", "'s0000' of scan_0_s0000")],
+)
+def test_a_case_pattern_that_cannot_be_used_is_refused(tmp_path: Path, pattern: str, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        read_pairs(write_lvit(tmp_path), "Train", pattern=pattern)

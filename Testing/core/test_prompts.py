@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from LMISCore.text.findings import Vocabulary
 from LMISCore.text.levels import LEVELS, take_levels
 from LMISCore.text.prompts import prompt_for
-from LMISCore.text.report import parse_report
+from LMISCore.text.report import Sentence, parse_report
 
 VOCABULARY = Vocabulary({"infection": ("pulmonary infection", "infected area", "opacity", "consolidation")})
 
@@ -176,7 +176,8 @@ def test_levels_come_from_the_affirmed_clause_alone() -> None:
     ).map(" ".join)
 )
 def test_any_words_give_one_tidy_line_and_known_levels(text: str) -> None:
-    for sentence in [text, *parse_report(text, VOCABULARY).sentences]:
+    asked: list[str | Sentence] = [text, *parse_report(text, VOCABULARY).sentences]
+    for sentence in asked:
         prompt = prompt_for(sentence)
         assert prompt.levels <= set(LEVELS)
         assert prompt.text == " ".join(prompt.text.split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from network_suite import TEXT_WIDTH, NetworkSuite
@@ -10,6 +12,11 @@ from LMISCore.errors import InputError
 from LMISCore.networks import TIRNet, create_network
 from LMISCore.networks.blocks import count_parameters, largest_group
 from LMISCore.networks.tirnet import normalised_product
+
+
+def place_weights(network: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """What each decoder stage knows of rows and columns."""
+    return [weight for name, weight in network.named_parameters() if ".place" in name]
 
 
 class TestTIRNet(NetworkSuite):
@@ -29,9 +36,73 @@ class TestTIRNet(NetworkSuite):
             maps = network(*self.inputs()).maps
         for name, value in maps.items():
             if not name.startswith("similarity"):
-                assert 0 <= float(value.min()) and float(value.max()) <= 1, name
+                assert float(value.min()) >= 0 and float(value.max()) <= 1, name
             else:
                 assert float(value.abs().max()) <= 10 + 1e-4
+
+    def test_scaling_by_the_training_sentences_sets_nearly_equal_sentences_apart(self, device: torch.device) -> None:
+        network: Any = self.network().to(device).eval()
+        generator = torch.Generator().manual_seed(2)
+        # As sentence encoders do: a large part that all sentences share, a small one that tells them apart.
+        states = (torch.randn(1, 1, TEXT_WIDTH, generator=generator) * 5).repeat(40, 4, 1)
+        states = (states + 0.1 * torch.randn(40, 1, TEXT_WIDTH, generator=generator)).to(device)
+        mask = torch.ones(40, 4, dtype=torch.bool, device=device)
+        left, right = slice(0, 1), slice(1, 2)
+
+        def distance() -> float:
+            with torch.no_grad():
+                vectors = network.sentence_vector(states, mask)
+            return float(1 - torch.cosine_similarity(vectors[left], vectors[right]))
+
+        before = distance()
+        network.fit_text(states, mask)
+        assert distance() > 10 * before
+        scaled = ((states - network.text_mean) / network.text_deviation).mean(1)
+        torch.testing.assert_close(scaled.mean(0), torch.zeros(TEXT_WIDTH, device=device), atol=1e-3, rtol=0)
+        torch.testing.assert_close(
+            scaled.std(0, correction=0), torch.ones(TEXT_WIDTH, device=device), atol=1e-3, rtol=0
+        )
+
+    def test_one_sentence_alone_is_not_scaled(self) -> None:
+        network: Any = self.network().eval()
+        _, states, mask = self.inputs()
+        before = network.sentence_vector(states, mask)
+        network.fit_text(states[:1].repeat(5, 1, 1), mask[:1].repeat(5, 1))
+        assert torch.equal(network.sentence_vector(states, mask), before)
+
+    def test_mirrored_places_differ_only_where_position_is_known(self) -> None:
+        # Without padding's help: one value everywhere, so that all inner pixels look alike to a convolution.
+        image, (_, states, mask) = torch.full((1, 3, 128, 128), 0.5), self.inputs()
+        halves = []
+        for position in (False, True):
+            network: Any = self.network(position=position).eval()
+            if position:
+                for weight in place_weights(network):
+                    torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(4))
+            with torch.no_grad():
+                light = network(image, states[:1], mask[:1]).maps["positive_1"][0, 0]
+            row = light[64]
+            halves.append(float((row[50:54] - row.flip(0)[50:54]).abs().max()))
+        assert halves[0] < 0.1 * halves[1]
+
+    def test_position_starts_without_effect_and_learns(self) -> None:
+        network: Any = self.network().train()
+        image, states, mask = self.inputs()
+        blind: Any = self.network(position=False).train()
+        blind.load_state_dict({k: v for k, v in network.state_dict().items() if ".place" not in k})
+        torch.testing.assert_close(network(image, states, mask).logits, blind(image, states, mask).logits)
+        network(image, states, mask).logits.square().sum().backward()
+        assert len(place_weights(network)) == 4
+        assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in place_weights(network))
+
+    def test_the_released_variant_neither_scales_text_nor_knows_places(self) -> None:
+        network: Any = self.network(variant="release").eval()
+        assert not [name for name in network.state_dict() if "place" in name or name.startswith("text_mean")]
+        _, states, mask = self.inputs()
+        before = network.sentence_vector(states, mask)
+        network.fit_text(states, mask)
+        assert torch.equal(network.sentence_vector(states, mask), before)
+        assert (network.options["text_scale"], network.options["position"]) == ("none", False)
 
 
 def test_published_width_has_the_published_number_of_parameters() -> None:

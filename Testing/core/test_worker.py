@@ -20,7 +20,7 @@ import pytest
 from tiny_checkpoint import save_tiny_checkpoint, save_tiny_encoder
 
 from LMISCore import __version__, worker
-from LMISCore.errors import Cancelled, MissingDependencyError, OutOfMemoryError
+from LMISCore.errors import Cancelled, InputError, MissingDependencyError, OutOfMemoryError
 from LMISCore.volumes.files import write_volume
 from LMISCore.volumes.volume import Geometry
 
@@ -192,6 +192,14 @@ def test_a_wrong_job_file_is_bad_input(tmp_path: Path, content: str | bytes, wor
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     code, lines = run(path)
     assert code == 2 and lines[-1]["kind"] == "bad_input" and words in lines[-1]["message"]
+
+
+def test_deeply_nested_json_is_bad_input_and_no_cancel(tmp_path: Path) -> None:
+    nested = "[" * 200_000
+    (tmp_path / "job.json").write_text(nested, encoding="utf-8")
+    with pytest.raises(InputError, match="nested too deeply"):
+        worker.read_job(tmp_path / "job.json")
+    assert not worker.is_cancel(nested)
 
 
 def test_a_missing_job_file_is_bad_input(tmp_path: Path) -> None:

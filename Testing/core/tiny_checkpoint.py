@@ -36,8 +36,11 @@ def save_tiny_encoder(folder: Path) -> Path:
     return folder
 
 
-def save_tiny_checkpoint(path: Path, encoder_folder: Path) -> Path:
-    """TIRNet of width 4 with random weights; both thresholds are so low that every voxel is marked."""
+def save_tiny_checkpoint(path: Path, encoder_folder: Path, convention: str = "percentile") -> Path:
+    """TIRNet of width 4 with random weights, which takes any intensities by default.
+
+    Both thresholds are so low that every voxel is marked.
+    """
     encoder = create_encoder(encoder_folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -47,7 +50,7 @@ def save_tiny_checkpoint(path: Path, encoder_folder: Path) -> Path:
         network="tirnet",
         network_options=network.options,
         text_encoder=encoder.describe(),
-        image={**obedient_card().image, "size": [32, 32]},
+        image={**obedient_card().image, "size": [32, 32], "convention": convention},
         thresholds={"mask": 0.0, "presence": 0.0},
     )
     save_checkpoint(path, network, card)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import cos, sin
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import SimpleITK as sitk
 
+from LMISCore.errors import InputError
 from LMISCore.volumes.volume import Geometry
 
 SIZE = (6, 5, 4)  # all different, so that exchanged axes cannot go unseen
@@ -103,3 +105,14 @@ def write_dicom(
         writer.KeepOriginalImageUIDOn()
         writer.SetFileName(str(folder / f"{prefix}{number:03d}.dcm"))
         writer.Execute(image)
+
+
+def refusal(action: Callable[[], Any]) -> str:
+    """The message of the InputError that ``action`` must raise; it has to be one plain sentence."""
+    with pytest.raises(InputError) as caught:
+        action()
+    message = str(caught.value)
+    assert "\n" not in message and message.endswith(".") and not message.endswith("..")
+    assert "expected" in message
+    assert "sitk" not in message.lower() and "itk error" not in message.lower()
+    return message

@@ -1,0 +1,109 @@
+"""The card of a training run's checkpoint: everything known about the weights but their figures.
+
+Figures are added by ``lmis evaluate`` alone.
+"""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import torch
+
+import LMISCore
+from LMISCore.checkpoints.card import Card
+from LMISCore.metrics.thresholds import DEFAULT_PRESENCE, PresenceThreshold
+from LMISCore.training.recipe import Recipe
+
+SINGLE_SLICES = (
+    "The presence threshold was chosen on single slices; on a volume the score is the mean of the three highest "
+    "slices, so fewer sentences come out absent."
+)
+
+
+def build_card(
+    recipe: Recipe,
+    network_options: dict[str, Any],
+    encoder: dict[str, Any],
+    colour: Literal["grey", "rgb"],
+    data: dict[str, Any],
+    run: dict[str, Any],
+    sentences_seen: int,
+    presence: PresenceThreshold | None,
+    stopped: str | None,
+) -> Card:
+    """Build the card.
+
+    Args:
+        recipe: as it was used.
+        network_options: that rebuild the network.
+        encoder: the text encoder's description.
+        colour: of the training set.
+        data: numbers of pairs, cases and hashes by split.
+        run: steps, best step, seconds, device and precision so far.
+        sentences_seen: number of distinct training sentences.
+        presence: the threshold at the end of the run; None before it.
+        stopped: why the run ended; None before it.
+    """
+    final: dict[str, Any] = {}
+    limits = list(recipe.card.limits)
+    if presence is not None:
+        final["presence"] = presence.as_dict()
+        if presence.sensitivity is not None:
+            limits.append(SINGLE_SLICES)
+    if stopped is not None:
+        final["stopped"] = stopped
+    return Card(
+        name=recipe.name,
+        network=recipe.network.name,
+        network_options=network_options,
+        text_encoder=encoder,
+        image={
+            "size": list(recipe.image.size),
+            "convention": recipe.image.convention,
+            "plane": recipe.image.plane,
+            "orientation": recipe.card.orientation,
+            "colour": colour,
+        },
+        modality=recipe.card.modality,
+        vocabulary={
+            "findings": recipe.card.findings or {recipe.pairs.names[0]: list(recipe.pairs.names)},
+            "places": list(recipe.card.places),
+            "sentences_seen": sentences_seen,
+        },
+        thresholds={"mask": 0.5, "presence": DEFAULT_PRESENCE if presence is None else presence.threshold},
+        data={
+            "name": recipe.data.name,
+            "licence": recipe.data.licence,
+            **data,
+            "text_rewriting": recipe.text.rewrite,
+        },
+        recipe=recipe.as_dict(),
+        run={
+            "seed": recipe.training.seed,
+            **run,
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "versions": versions(),
+            **final,
+        },
+        licence=recipe.card.licence,
+        intended_use=recipe.card.intended_use,
+        limits=limits,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the weights depend on."""
+    import numpy
+    import SimpleITK
+    import transformers
+
+    return {
+        "LMISCore": LMISCore.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "transformers": transformers.__version__,
+        "numpy": numpy.__version__,
+        "SimpleITK": SimpleITK.Version_VersionString(),
+    }
