@@ -208,10 +208,9 @@ def long_text(piece: str, length: int) -> str:
 
 
 def growth(piece: str) -> float:
-    """Time for four times the text over time for the text: 4 when parsing is linear, 16 when it is quadratic."""
-    short, long = (long_text(piece, length) for length in (100_000, 400_000))
-    seconds_to_parse(short)
-    return min(seconds_to_parse(long) for _ in range(2)) / min(seconds_to_parse(short) for _ in range(3))
+    """Time for 16 times the text over time for the text: 16 when parsing is linear, 256 when it is quadratic."""
+    short, long = (long_text(piece, length) for length in (40_000, 640_000))
+    return seconds_to_parse(long) / min(seconds_to_parse(short) for _ in range(3))
 
 
 def test_the_time_for_reports_grows_in_proportion_to_their_length() -> None:
@@ -219,7 +218,7 @@ def test_the_time_for_reports_grows_in_proportion_to_their_length() -> None:
         "HISTORY: Fever.\nFINDINGS: Infection in the left lower lobe without effusion. The heart is normal in size. "
         "No opacity in the right lung.\nIMPRESSION:\n1. Dr. X saw 3.5 cm.\n\n"
     )
-    assert growth(piece) < 9
+    assert growth(piece) < 80
 
 
 @pytest.mark.parametrize(
@@ -239,7 +238,7 @@ def test_the_time_for_reports_grows_in_proportion_to_their_length() -> None:
     ],
 )
 def test_the_time_for_nonsense_grows_in_proportion_to_its_length(piece: str) -> None:
-    assert growth(piece) < 9
+    assert growth(piece) < 80
 
 
 def test_parsing_needs_no_torch() -> None:
