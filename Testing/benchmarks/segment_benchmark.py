@@ -107,7 +107,7 @@ def in_own_process(options: argparse.Namespace, slices: int, sentences: int, cac
     command = [sys.executable, __file__, "--measure", json.dumps(question)]
     root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
-    finished = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    finished = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False)
     if finished.returncode:
         raise SystemExit(f"a measurement failed:\n{finished.stderr}")
     answer: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from LMISCore.checkpoints.store import bundled_checkpoint, read_card
 from LMISCore.evaluation.conditions import EMPTY, IMAGE_ONLY, OTHER, RIGHT, SWAPPED
 from LMISCore.evaluation.robustness import CHANGES
+
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 # Name of the metric, which of its numbers counts, how it must stand to the bound, and the bound.
 PROMISES: list[tuple[str, str, Callable[[float, float], bool], float]] = [
@@ -25,6 +28,10 @@ PROMISES: list[tuple[str, str, Callable[[float, float], bool], float]] = [
     ("presence AUROC, affected against unaffected lungs", "value", operator.ge, 0.90),
     *((f"mean Dice, {change}, minus unchanged", "value", operator.ge, -0.05) for change in CHANGES),
 ]
+
+
+# Promises that these weights do not keep yet; the README's table of limits says so with the figure.
+OPEN: set[str] = set()
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,10 @@ def test_a_stored_figure_keeps_its_promise(
     stands: Callable[[float, float], bool],
     bound: float,
 ) -> None:
+    if name in OPEN:
+        assert name in README.read_text(encoding="utf-8"), f"{name} is open, but the README does not say so"
+        assert name not in figures or not stands(figures[name]["value"], bound), f"{name} is kept now; take it off"
+        return
     assert name in figures, f"the card has no figure {name!r}; run lmis evaluate bundled DATA --write-card"
     metric = figures[name]
     value = metric["interval"][1] if number == "high" else metric["value"]

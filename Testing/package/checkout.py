@@ -15,7 +15,7 @@ def tracked_files(*folders: str) -> list[str]:
         RuntimeError: if this is not a git checkout.
     """
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *folders]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     if result.returncode != 0:
         raise RuntimeError(f"The package tests ask git for the files; run them in a git clone: {result.stderr.strip()}")
     return sorted(path for path in set(result.stdout.split("\0")) if path and (ROOT / path).is_file())

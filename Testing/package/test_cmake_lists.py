@@ -28,7 +28,7 @@ def _configure(source: Path, build: Path) -> subprocess.CompletedProcess[str]:
     pretended = [f"-DCMAKE_{what}={sys.executable}" for what in ("MAKE_PROGRAM", "C_COMPILER", "CXX_COMPILER")]
     trusted = [f"-DCMAKE_{lang}_COMPILER_{what}=1" for lang in ("C", "CXX") for what in ("FORCED", "ID_RUN")]
     command = [_cmake(), "-S", str(source), "-B", str(build), "-G", "Unix Makefiles", f"-DSlicer_DIR={STAND_IN}"]
-    return subprocess.run([*command, *pretended, *trusted], capture_output=True, text=True)
+    return subprocess.run([*command, *pretended, *trusted], capture_output=True, text=True, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,9 @@ def test_the_installed_extension_opens_every_resource(installed: Path, tmp_path:
         "from LMISCore.resources import resource\n"
         f"print(sum(len(resource(*parts).read_bytes()) > 0 for parts in {resources!r}))"
     )
-    result = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
+    )
     assert result.stdout.strip() == str(len(resources)), result.stderr
 
 

@@ -178,7 +178,9 @@ def test_the_package_imports_only_what_its_installation_brings() -> None:
 
 
 def _fresh(program: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *options, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, *options, "-c", program], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
 
 
 def test_importing_the_package_loads_no_other_package() -> None:

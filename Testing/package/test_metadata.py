@@ -143,7 +143,9 @@ def test_ci_is_executable_and_takes_the_test_command_from_the_readme() -> None:
     run = ROOT / ".ci" / "run"
     assert os.access(run, os.X_OK)
     line = next(line for line in run.read_text(encoding="utf-8").splitlines() if line.startswith("command="))
-    result = subprocess.run(["bash", "-c", f'{line}; printf %s "$command"'], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(
+        ["bash", "-c", f'{line}; printf %s "$command"'], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
     assert result.stdout == _command("test-command")
 
 

@@ -24,7 +24,7 @@ def _run(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_example.py").write_text(HEADER + body, encoding="utf-8")
     options = ["-q", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder)]
     command = [sys.executable, "-m", "pytest", *options, str(folder)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
 
 
 def test_a_listed_skip_passes_and_is_counted(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(ROOT / path, source / path)
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(out)]
     command = [sys.executable, "-m", "pip", "wheel", *options, str(source)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0, result.stdout + result.stderr
     (built,) = out.iterdir()
     return built
@@ -58,7 +58,9 @@ class Environment:
     def run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         environment = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ}
         environment |= {"HOME": str(self.home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2", "PYTHONUTF8": "1"}
-        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400)
+        return subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=400
+        )
 
 
 @pytest.fixture(scope="module")
