@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -20,6 +21,14 @@ SINGLE_SLICES = (
     "The presence threshold was chosen on single slices; on a volume the score is the mean of the three highest "
     "slices, so fewer sentences come out absent."
 )
+
+
+def shared_recipe(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without the paths of the machine it ran on: a card is passed around, folders' names are private."""
+    plain = recipe.as_dict()
+    plain["data"]["source"] = Path(recipe.data.source).name
+    plain["text"]["encoder"] = Path(recipe.text.encoder).name
+    return plain
 
 
 def build_card(
@@ -79,7 +88,7 @@ def build_card(
             **data,
             "text_rewriting": recipe.text.rewrite,
         },
-        recipe=recipe.as_dict(),
+        recipe=shared_recipe(recipe),
         run={
             "seed": recipe.training.seed,
             **run,

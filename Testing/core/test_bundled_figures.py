@@ -31,7 +31,13 @@ PROMISES: list[tuple[str, str, Callable[[float, float], bool], float]] = [
 
 
 # Promises that these weights do not keep yet; the README's table of limits says so with the figure.
-OPEN: set[str] = set()
+OPEN = {
+    "mean Dice",
+    f"mean Dice, {OTHER} minus {RIGHT}",
+    f"mean Dice, {IMAGE_ONLY} minus {RIGHT}",
+    "affected lungs without answer",
+    "presence AUROC, affected against unaffected lungs",
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +61,10 @@ def test_a_stored_figure_keeps_its_promise(
 ) -> None:
     if name in OPEN:
         assert name in README.read_text(encoding="utf-8"), f"{name} is open, but the README does not say so"
-        assert name not in figures or not stands(figures[name]["value"], bound), f"{name} is kept now; take it off"
+        kept = name in figures and stands(
+            figures[name]["interval"][1] if number == "high" else figures[name]["value"], bound
+        )
+        assert not kept, f"{name} is kept now; take it off the list of open promises"
         return
     assert name in figures, f"the card has no figure {name!r}; run lmis evaluate bundled DATA --write-card"
     metric = figures[name]

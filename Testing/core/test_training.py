@@ -31,6 +31,7 @@ def test_a_run_leaves_a_checkpoint_that_explains_itself(ground: Path, tmp_path: 
     assert card.run["steps"] == result.steps == 6
     assert card.run["best_step"] == result.best_step
     assert card.recipe["training"]["steps"] == 6
+    assert card.recipe["data"]["source"] == "data" and str(ground) not in card.to_json()
     assert card.data["pairs"] == {"train": 6, "val": 6}
     assert len(card.data["hashes"]["train"]) == 64
     assert card.image["colour"] == "grey"
