@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -25,8 +26,13 @@ class ImageFeatures:
         return ImageFeatures(tuple(level[index] for level in self.levels), self.size)
 
     def repeat(self, count: int) -> ImageFeatures:
-        """Repeat each image ``count`` times in place (b0 b0 ... b1 b1 ...), to pair it with several sentences."""
-        return ImageFeatures(tuple(level.repeat_interleave(count, dim=0) for level in self.levels), self.size)
+        """Repeat the batch ``count`` times (b0 b1 ... b0 b1 ...), to pair each image with several sentences.
+
+        By concatenation, because that keeps the memory format and has a cheap backward pass; one time costs nothing.
+        """
+        if count == 1:
+            return self
+        return ImageFeatures(tuple(torch.cat([level] * count) for level in self.levels), self.size)
 
 
 class NetworkOutput(NamedTuple):

@@ -30,54 +30,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from LMISCore.networks.blocks import ImageEncoder, as_bool, check_inputs, crop, largest_group, masked_mean
+from LMISCore.networks.normalised_product import normalised_product, weighted_sum, wide
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 
 Variant = Literal["default", "release"]
 
 TEMPERATURE = 0.1
 NORM_EPS = 1e-6
-GROUP_EPS = 1e-5
-
-
-def weighted_sum(x: Tensor, weight: Tensor) -> Tensor:
-    """Channel sum of ``(B, C, H, W)`` with weights ``(B, C)``: ``(B, H, W)`` float32, in one pass over the map."""
-    pixels = x.flatten(2).transpose(1, 2)
-    total: Tensor = torch.bmm(pixels, weight.to(x.dtype).unsqueeze(-1)).float()
-    height, width = x.shape[2:]
-    return total.view(-1, height, width)
 
 
 def cosine_map(x: Tensor, vector: Tensor) -> Tensor:
     """Cosine of each pixel's features with one vector: ``(B, C, H, W), (B, C) -> (B, 1, H, W)`` float32."""
-    dot = weighted_sum(x, F.normalize(vector.float(), dim=1, eps=NORM_EPS))
-    length: Tensor = torch.linalg.vector_norm(x, dim=1, dtype=torch.float32)
-    cosine: Tensor = dot / length.clamp_min(NORM_EPS)
+    dot = weighted_sum(x, F.normalize(wide(vector), dim=1, eps=NORM_EPS))
+    # Not vector_norm: in bfloat16 its backward pass works in float32, and takes three times as long.
+    length = weighted_sum(x * x, torch.ones_like(vector)).clamp_min(NORM_EPS**2).sqrt()
+    cosine: Tensor = dot / length
     return cosine.unsqueeze(1)
-
-
-def group_moments(x: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """Mean and reciprocal standard deviation that group normalisation uses, each ``(B, C)`` float32."""
-    batch, channels = x.shape[:2]
-    variance, mean = (moment.float().view(batch, groups, -1) for moment in torch.var_mean(x, dim=(2, 3), correction=0))
-    group_mean = mean.mean(-1, keepdim=True)
-    group_variance = (variance + (mean - group_mean).square()).mean(-1, keepdim=True)
-    shape = mean.shape
-    scale = (group_variance + GROUP_EPS).rsqrt()
-    return group_mean.expand(shape).reshape(batch, channels), scale.expand(shape).reshape(batch, channels)
-
-
-def normalised_product(query: Tensor, key: Tensor, groups: int) -> Tensor:
-    """Channel sum of the product of two group-normalised maps: ``(B, C, H, W)`` twice to ``(B, 1, H, W)``, float32.
-
-    ``sum a (q - m)(k - n) = sum a q k - sum a n q - sum a m k + sum a m n``: four sums over channels and one product
-    map, where two ``group_norm`` calls and their backward pass took a third of a training step on CPU.
-    """
-    query_mean, query_scale = group_moments(query, groups)
-    key_mean, key_scale = group_moments(key, groups)
-    both = query_scale * key_scale
-    total = weighted_sum(query * key, both)
-    total = total - weighted_sum(query, both * key_mean) - weighted_sum(key, both * query_mean)
-    return (total + (both * query_mean * key_mean).sum(1)[:, None, None]).unsqueeze(1)
 
 
 def place_basis(like: Tensor) -> Tensor:
@@ -113,7 +81,7 @@ class RetinexTextModulation(nn.Module):
         rho, kappa, gamma = 2 * self.rho_raw.sigmoid(), self.kappa_raw.sigmoid(), self.gamma_raw.sigmoid()
         similarity = cosine_map(x, self.project(text)) / TEMPERATURE
         if self.place is not None:
-            tilt = torch.einsum("bn,nhw->bhw", self.place(text).float(), place_basis(x)).unsqueeze(1)
+            tilt = torch.einsum("bn,nhw->bhw", wide(self.place(text)), place_basis(x).to(similarity.dtype)).unsqueeze(1)
             similarity = similarity + tilt / TEMPERATURE
         positive = F.avg_pool2d(similarity, 3, stride=1, padding=1).sigmoid()
         negative_logits = -beta * similarity
@@ -141,16 +109,31 @@ class ConsistentDetailCompensation(nn.Module):
         self.groups = largest_group(channels)
         self.scale = channels**-0.5 if scale_gate else 1.0
 
-    def forward(self, lit: Tensor, skip: Tensor, positive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def detail(self, skip: Tensor) -> tuple[Tensor, Tensor]:
+        """Detail ``D`` of the projected skip ``(B, C, H, W)`` and its key; free of text, so once per image."""
+        detail = skip - F.avg_pool2d(skip, 3, stride=1, padding=1)
+        return detail, self.key(detail)
+
+    def forward(self, lit: Tensor, detail: Tensor, key: Tensor, positive: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the stage's output ``(B, C, H, W)`` and the maps ``W`` and ``G``, each ``(B, 1, H, W)``."""
         base = self.base(lit)
-        detail = skip - F.avg_pool2d(skip, 3, stride=1, padding=1)
-        agreement = normalised_product(self.query(base), self.key(detail), self.groups)
+        agreement = normalised_product(self.query(base), key, self.groups)
         weight = (self.delta * self.scale * agreement).sigmoid()
         detail = detail * weight.to(detail.dtype)
-        gate_input = torch.cat([base, detail.to(base.dtype), positive.to(base.dtype)], dim=1)
-        gate = self.gate_out(F.gelu(self.gate_in(gate_input))).sigmoid()
+        gate = self.gate_out(F.gelu(self._gate_features(base, detail, positive))).sigmoid()
         return base + gate * detail, weight, gate
+
+
+    def _gate_features(self, base: Tensor, detail: Tensor, positive: Tensor) -> Tensor:
+        """``gate_in`` of the three maps side by side, as the sum of three convolutions.
+
+        The same value without a map of 2 C + 1 channels: convolutions with an odd number of channels, and the copies
+        into and out of that map, took a tenth of a training step on CPU.
+        """
+        channels = base.shape[1]
+        of_base, of_detail, of_light = self.gate_in.weight.split([channels, channels, 1], dim=1)
+        found: Tensor = F.conv2d(base, of_base, padding=1) + F.conv2d(detail.to(base.dtype), of_detail, padding=1)
+        return found + F.conv2d(positive.to(base.dtype), of_light, padding=1)
 
 
 class DecoderStage(nn.Module):
@@ -171,12 +154,17 @@ class DecoderStage(nn.Module):
         self.rtmb = RetinexTextModulation(out_channels, text_channels, position)
         self.cdcb = ConsistentDetailCompensation(out_channels, scale_gate)
 
-    def forward(self, x: Tensor, skip: Tensor, text: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def prepare(self, skip: Tensor) -> tuple[Tensor, Tensor]:
+        """What the stage needs of its skip connection, free of text: detail and key, each ``(B, C_out, 2h, 2w)``."""
+        prepared: tuple[Tensor, Tensor] = self.cdcb.detail(self.skip(skip))
+        return prepared
+
+    def forward(self, x: Tensor, detail: Tensor, key: Tensor, text: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Return the output ``(B, C_out, 2h, 2w)``, the stage's maps by name and the logits of ``L-``."""
         # A 1x1 convolution commutes with bilinear interpolation (weights sum to 1): a quarter of the work before it.
         x = F.interpolate(self.up(x), scale_factor=2.0, mode="bilinear", align_corners=False)
         lit, similarity, positive, negative_logits = self.rtmb(x, text)
-        out, weight, gate = self.cdcb(lit, self.skip(skip), positive)
+        out, weight, gate = self.cdcb(lit, detail, key, positive)
         maps = {
             "similarity": similarity,
             "positive": positive,
@@ -272,9 +260,16 @@ class TIRNet(nn.Module):
         self.text_deviation.copy_(torch.where(varied, deviation, torch.ones_like(deviation)))
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
-        """Features of ``(B, 3, H, W)`` images in [0, 1], free of text."""
+        """Everything that is free of text, of ``(B, 3, H, W)`` images in [0, 1].
+
+        The levels are detail and key of each decoder stage, fine to coarse, then the encoder's deepest features.
+        """
         features: ImageFeatures = self.encoder(image)
-        return features
+        *skips, deepest = features.levels
+        prepared: list[Tensor] = []
+        for stage, skip in zip(reversed(self.decoder), skips, strict=True):
+            prepared += stage.prepare(skip)  # type: ignore[operator]
+        return ImageFeatures((*prepared, deepest), features.size)
 
     def sentence_vector(self, text_states: Tensor, text_mask: Tensor) -> Tensor:
         """Project token states ``(B, L, D)`` and average them over the tokens: ``(B, 8C)``."""
@@ -286,20 +281,30 @@ class TIRNet(nn.Module):
         projected = self.text_projection(text_states.transpose(1, 2)).transpose(1, 2)
         return masked_mean(projected, mask) if self.pool == "tokens" else projected.mean(1)
 
-    def decode(self, features: ImageFeatures, text_states: Tensor, text_mask: Tensor) -> NetworkOutput:
+    def decode(
+        self,
+        features: ImageFeatures,
+        text_states: Tensor,
+        text_mask: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> NetworkOutput:
         """Segment what one sentence per image says.
 
         Args:
             features: of ``encode_image`` for B images.
             text_states: ``(B, L, D)``.
             text_mask: ``(B, L)``, true on real tokens.
+            generator: for networks with random parts in training; this one has none.
         """
         text = self.sentence_vector(text_states, text_mask)
-        *skips, x = features.levels
+        *prepared, x = features.levels
+        details, keys = prepared[::2], prepared[1::2]
         maps: dict[str, Tensor] = {}
         intermediates: dict[str, Tensor] = {}
-        for number, stage, skip in zip(self.STAGES, self.decoder, reversed(skips), strict=True):
-            x, stage_maps, negative_logits = stage(x, skip, text)
+        for number, stage, detail, key in zip(
+            self.STAGES, self.decoder, reversed(details), reversed(keys), strict=True
+        ):
+            x, stage_maps, negative_logits = stage(x, detail, key, text)
             maps.update({f"{name}_{number}": value for name, value in stage_maps.items()})
             intermediates[f"negative_logits_{number}"] = negative_logits
         return NetworkOutput(crop(self.head(x), features.size), maps, intermediates)

@@ -153,7 +153,7 @@ def clean_picture(item: Slice, convention: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """B pictures with K sentences each, the K of one picture standing together.
+    """B pictures with K sentences each: the first sentence of every picture, then the second of every picture, ...
 
     Attributes:
         images: ``(B, 3, h, w)``.
@@ -179,21 +179,28 @@ class BatchMaker:
     def batch(self, step: int) -> Batch:
         """Draw slices, sentences and changes for one step (counted from 0)."""
         recipe, options = self.recipe, self.recipe.augment
-        size, several = recipe.training.batch, recipe.pairs.sentences
+        size, several = recipe.training.batch, recipe.sentences
         rng = np.random.default_rng([recipe.training.seed, 1, step])
-        images, masks, sentences, kinds, flips = [], [], [], [], []
+        images, masks, flips = [], [], []
+        sentences: list[list[str]] = []
+        kinds: list[list[str]] = []
         for position in range(step * size, (step + 1) * size):
             item = self.slices[self._index(position)]
             drawn = [self.sampler.draw(item.places, rng) for _ in range(several)]
             texts, flip = mirrored([pair.text for pair in drawn], rng, options.mirror)
             images.append(self._picture(item, options, rng))
             masks.append(np.stack([item.frame.pad(item.frame.resize_mask(pair.mask)) for pair in drawn]))
-            sentences += texts
-            kinds += [pair.kind for pair in drawn]
+            sentences.append(texts)
+            kinds.append([pair.kind for pair in drawn])
             flips.append(flip)
         stacked = torch.from_numpy(np.stack(images)).float()
         moved, cut = geometric(stacked, torch.from_numpy(np.stack(masks)).float(), flips, options, rng)
-        return Batch(photometric(moved, options, rng).expand(-1, 3, -1, -1), cut.flatten(0, 1), sentences, kinds)
+        return Batch(
+            photometric(moved, options, rng).expand(-1, 3, -1, -1),
+            cut.transpose(0, 1).flatten(0, 1),
+            [texts[number] for number in range(several) for texts in sentences],
+            [names[number] for number in range(several) for names in kinds],
+        )
 
     def sentences(self, number: int) -> list[str]:
         """Draw that many sentences as training draws them, for fitting the text's scale."""

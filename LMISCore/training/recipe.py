@@ -119,6 +119,11 @@ class Recipe:
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     card: CardRecipe = field(default_factory=CardRecipe)
 
+    @property
+    def sentences(self) -> int:
+        """Sentences asked of one slice in a step; one where text is ignored, since all of them are the same."""
+        return 1 if self.text.ignore else self.pairs.sentences
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, tuples as lists, for the card and the log."""
         plain: dict[str, Any] = _plain(dataclasses.asdict(self))

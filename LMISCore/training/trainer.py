@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -180,7 +181,8 @@ class Trainer:
         images = batch.images.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=self.precision.dtype, enabled=self.precision.dtype is not None):
             features = self.network.encode_image(images)
-            output = self.network.decode(features.repeat(self.recipe.pairs.sentences), text.states, text.mask)
+            features = features.repeat(self.recipe.sentences)
+            output = self.network.decode(features, text.states, text.mask, self._generator())
         total, terms = self.loss(output, batch.masks.to(self.device))
         value = float(total.detach())
         if not math.isfinite(value):
@@ -196,6 +198,11 @@ class Trainer:
         self.step += 1
         update_average(self.averaged, self.network, recipe.ema, self.step)
         return {"loss": value, **{name: float(term.detach()) for name, term in terms.items()}, "rate": rate}
+
+    def _generator(self) -> torch.Generator:
+        """Randomness of this step inside the network, from the seed and the step's number alone."""
+        seed = int(np.random.SeedSequence([self.recipe.training.seed, 4, self.step]).generate_state(1)[0])
+        return torch.Generator(self.device).manual_seed(seed)
 
     def _validate(self, terms: dict[str, float]) -> None:
         found = overlap(self.averaged, self.val, self.recipe.image.convention, self.cache, self.device)

@@ -21,7 +21,7 @@ from LMISCore.checkpoints.store import load_checkpoint
 from LMISCore.cli.main import main
 from LMISCore.data import slices
 from LMISCore.errors import Cancelled, InputError
-from LMISCore.training.datasets import BatchMaker
+from LMISCore.training.datasets import BatchMaker, load_slices, read_split
 from LMISCore.training.trainer import CHECKPOINT_NAME, Trainer, learning_rate, train
 
 
@@ -121,18 +121,24 @@ def test_several_sentences_share_one_picture_in_a_step(ground: Path, tmp_path: P
         encoded.append(len(image))
         return encode(image)
 
-    def watch_decode(features: Any, states: torch.Tensor, mask: torch.Tensor) -> Any:
+    def watch_decode(features: Any, *rest: Any) -> Any:
         decoded.append(features.levels[0])
-        return decode(features, states, mask)
+        return decode(features, *rest)
 
     trainer.network.encode_image, trainer.network.decode = watch_encode, watch_decode
     maker = BatchMaker(trainer.train, trainer.recipe)
     trainer._step(maker)
     assert encoded == [2] and len(decoded[0]) == 4
-    assert torch.equal(decoded[0][0], decoded[0][1]) and torch.equal(decoded[0][2], decoded[0][3])
-    assert not torch.equal(decoded[0][0], decoded[0][2])
+    assert torch.equal(decoded[0][0], decoded[0][2]) and torch.equal(decoded[0][1], decoded[0][3])
+    assert not torch.equal(decoded[0][0], decoded[0][1])
     del trainer.network.encode_image, trainer.network.decode
     assert trainer.run().steps == 6
+
+
+def test_without_text_one_sentence_of_each_slice_is_enough(ground: Path) -> None:
+    ignoring = recipe(ground, "pairs.sentences=2", "text.ignore=true")
+    batch = BatchMaker(load_slices(ignoring, read_split(ignoring, "Train"), 1), ignoring).batch(0)
+    assert len(batch.masks) == len(batch.sentences) == len(batch.images) == 2
 
 
 def test_the_text_is_scaled_by_the_training_sentences(ground: Path, tmp_path: Path) -> None:
