@@ -31,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
 def run(args: argparse.Namespace) -> int:
     """Train, showing progress on stderr, and print where the checkpoint lies."""
     from LMISCore.cli.progress import ProgressLine
+    from LMISCore.cli.signals import StopSignals
     from LMISCore.training.recipe import load_recipe
 
     recipe = load_recipe(args.recipe, args.overrides)
@@ -41,7 +42,12 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from LMISCore.training.trainer import train
 
-    with ProgressLine() as progress:
+    with ProgressLine() as line, StopSignals() as signals:
+
+        def progress(done: int, total: int, stage: str) -> bool | None:
+            line(done, total, stage)
+            return signals.go_on(stage.startswith("training"))
+
         result = train(recipe, args.out, args.device, progress, resume=not args.restart)
     print(
         f"{result.stopped}: best mean Dice on Val {result.best_dice:.4f} at step {result.best_step} of {result.steps}"
