@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from LMISCore.checkpoints.card import Card
 
+REMARKS = {"tmca": "this project's reading of its paper's abstract"}
+"""What must stand beside a network's name wherever it is shown."""
+
 
 def summary(card: Card) -> str:
     """Two lines: what the weights are, and what they reach and may be used for."""
-    options = [f"{key} {card.network_options[key]}" for key in ("width", "variant") if key in card.network_options]
+    options = [REMARKS[card.network]] if card.network in REMARKS else []
+    options += [f"{key} {card.network_options[key]}" for key in ("width", "variant") if key in card.network_options]
     size = " x ".join(str(side) for side in card.image["size"])
     first = [
         f"{card.name}: {card.network}" + (f" ({', '.join(options)})" if options else ""),
@@ -44,7 +48,7 @@ def markdown(card: Card) -> str:
     companion = f", kept beside the weights as `{encoder['file']}`" if "file" in encoder else ""
     seen = card.vocabulary["sentences_seen"]
     facts = {
-        "Network": f"{card.network} {_inline(card.network_options)}",
+        "Network": f"{_named(card.network)} {_inline(card.network_options)}",
         "Text encoder": f"{encoder['name']}, width {encoder['width']}, length {encoder['length']} tokens, "
         f"sha256 `{encoder['hash']}`" + companion,
         "Picture": f"{' x '.join(str(s) for s in card.image['size'])} pixels, plane {card.image['plane']}, "
@@ -71,6 +75,10 @@ def markdown(card: Card) -> str:
         if values:
             parts += [f"## {title}", f"```json\n{json.dumps(values, indent=2, ensure_ascii=False)}\n```"]
     return "\n\n".join(parts) + "\n"
+
+
+def _named(network: str) -> str:
+    return f"{network} ({REMARKS[network]})" if network in REMARKS else network
 
 
 def _metrics(metrics: list[dict[str, Any]]) -> str:

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from LMISCore.atomic import atomic_path
 from LMISCore.checkpoints.card import Card
-from LMISCore.checkpoints.layouts import LAYOUTS, Layout
+from LMISCore.checkpoints.layout import Layout, State
+from LMISCore.checkpoints.layouts import LAYOUTS
 from LMISCore.checkpoints.pickled import read_pickled_state
 from LMISCore.checkpoints.store import Checkpoint, fill_network, new_folder, save_checkpoint
 from LMISCore.errors import InputError
 from LMISCore.networks import create_network
+from LMISCore.text.clip_tokens import RELEASE_LENGTH
 from LMISCore.text.encoders import ClipTextEncoder, clip_text_from_openai, is_clip_text_name, save_clip_text
 
 TEXT_TOWER_NAME = "clip-text.safetensors"
@@ -35,11 +37,14 @@ class DataSet:
     title: str
     modality: str
     plane: str
+    findings: dict[str, list[str]]
 
 
+_INFECTION = {"pulmonary infection": ["infection", "infected area", "infected areas"]}
 DATA_SETS: dict[str, DataSet] = {
-    "qata": DataSet("QaTa-COV19", "chest X-ray", "picture"),
-    "mosmed": DataSet("MosMedData+", "CT", "axial"),
+    "qata": DataSet("QaTa-COV19", "chest X-ray", "picture", _INFECTION),
+    "mosmed": DataSet("MosMedData+", "CT", "axial", _INFECTION),
+    "monuseg": DataSet("MoNuSeg", "histology", "picture", {"nuclei": ["nucleus", "nuclei"]}),
 }
 
 
@@ -81,11 +86,14 @@ def convert_released(kind: str, source: str | Path, out: str | Path, trained_on:
     if out.is_file() and out.suffix != ".safetensors":
         raise InputError(f"{out} is a file; name a folder, or a file ending in .safetensors, for the checkpoint.")
     state = read_pickled_state(source)
-    dropped = _sort_out(layout, state.tensors, source)
-    network = _network(layout, state.tensors, source)
+    names = layout.names(state.tensors)
+    dropped = _sort_out(layout, names, state.tensors, source)
+    network = _network(layout, names, state.tensors, source)
     tower = {name: tensor for name, tensor in state.tensors.items() if is_clip_text_name(name)}
     try:
-        encoder = clip_text_from_openai(tower)
+        encoder = clip_text_from_openai(
+            tower, length=layout.lengths.get(trained_on or "", RELEASE_LENGTH), append_eof=layout.append_eof
+        )
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     single = out.suffix == ".safetensors"
@@ -102,19 +110,19 @@ def convert_released(kind: str, source: str | Path, out: str | Path, trained_on:
     return Conversion(checkpoint, (out.parent if single else out) / tower_name, dropped, state.others)
 
 
-def _sort_out(layout: Layout, state: Mapping[str, Tensor], source: Path) -> dict[str, list[str]]:
+def _sort_out(layout: Layout, names: Mapping[str, str], state: State, source: Path) -> dict[str, list[str]]:
     """Check that every name is accounted for; return the dropped ones by reason."""
     dropped: dict[str, list[str]] = {}
     unknown = []
     for name in state:
-        if name in layout.names or is_clip_text_name(name):
+        if name in names or is_clip_text_name(name):
             continue
         reason = layout.reason_to_drop(name)
         if reason is None:
             unknown.append(name)
         else:
             dropped.setdefault(reason, []).append(name)
-    missing = [name for name in layout.names if name not in state]
+    missing = [name for name in names if name not in state]
     if missing or unknown:
         parts = [f"lacks {_listed(missing)}"] if missing else []
         parts += [f"has the unknown {_listed(unknown)}"] if unknown else []
@@ -125,18 +133,18 @@ def _sort_out(layout: Layout, state: Mapping[str, Tensor], source: Path) -> dict
     return dropped
 
 
-def _network(layout: Layout, state: Mapping[str, Tensor], source: Path) -> nn.Module:
+def _network(layout: Layout, names: Mapping[str, str], state: State, source: Path) -> nn.Module:
     try:
         options = layout.options(state)
     except InputError as error:
         raise InputError(f"{source} is no file of {layout.title}: {error}.") from error
     with torch.random.fork_rng(devices=[]):
         network = create_network(layout.network, **options)
-    fill_network(network, {ours: state[theirs] for theirs, ours in layout.names.items()}, str(source))
+    fill_network(network, {ours: state[theirs] for theirs, ours in names.items()}, str(source))
     return network.eval()
 
 
-def _smallest_dtype(state: Mapping[str, Tensor]) -> torch.dtype:
+def _smallest_dtype(state: State) -> torch.dtype:
     """16 bits if that loses nothing: OpenAI's own CLIP weights are 16-bit numbers, often stored in 32."""
     exact = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in state.values())
     return torch.float16 if exact else torch.float32
@@ -158,7 +166,7 @@ def _card(
         f"The authors stretch each picture to {RELEASE_SIZE} x {RELEASE_SIZE} pixels, and feed colour in the order "
         "blue, green, red.",
         "In training sentences of axial CT, upper, middle and lower mean the picture's front, middle and back.",
-        "Padding tokens take part in the sentence vector, as in the release: another padded length, another mask.",
+        *layout.limits,
     ]
     if data is None:
         limits.append("The file does not say which data set and modality the weights were trained on.")
@@ -176,7 +184,7 @@ def _card(
         },
         modality=data.modality if data else "",
         vocabulary={
-            "findings": {"pulmonary infection": ["infection", "infected area", "infected areas"]},
+            "findings": data.findings if data else _INFECTION,
             "places": ["left", "right", "bilateral", "unilateral", "upper", "middle", "lower"],
             "sentences_seen": None,
         },

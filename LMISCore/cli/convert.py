@@ -18,11 +18,14 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     )
     parser.add_argument("source", metavar="FILE", help="the authors' .pth.tar file")
     parser.add_argument("out", metavar="OUT", help="folder, or name ending in .safetensors, to write")
-    parser.add_argument("--from", dest="kind", required=True, metavar="NETWORK", help="whose file it is: tirnet")
+    parser.add_argument(
+        "--from", dest="kind", required=True, metavar="NETWORK", help="whose file it is: reclmis or tirnet"
+    )
     parser.add_argument(
         "--trained-on",
         metavar="DATA",
-        help="data set these weights were trained on, if you know it: qata (chest X-ray) or mosmed (CT)",
+        help="data set these weights were trained on, if you know it: qata (chest X-ray), mosmed (CT) or monuseg "
+        "(histology)",
     )
     parser.set_defaults(run=run)
     return parser

@@ -48,6 +48,7 @@ def as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "path": str(checkpoint.path),
         "hash": checkpoint.hash,
+        "network": checkpoint.network.title,
         "parameters": count_parameters(checkpoint.network),
         "card": checkpoint.card.to_dict(),
     }
@@ -56,16 +57,16 @@ def as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
 def describe(checkpoint: Checkpoint) -> str:
     """The card's summary and what else a user asks first, in lines for a terminal."""
     from LMISCore.checkpoints.card_text import metric_sentence
-    from LMISCore.networks.blocks import count_parameters
 
     card = checkpoint.card
     encoder = card.text_encoder
     lines = [
         card.summary(),
         "",
+        f"network     {checkpoint.network.title}",
         f"path        {checkpoint.path}",
         f"sha256      {checkpoint.hash}",
-        f"parameters  {count_parameters(checkpoint.network):,} trainable",
+        f"parameters  {_parameters(checkpoint)}",
         f"text        {encoder['name']}, {encoder['length']} tokens of width {encoder['width']}, "
         f"sha256 {encoder['hash'][:12]}",
         f"intensity   {card.image['convention']}",
@@ -75,6 +76,19 @@ def describe(checkpoint: Checkpoint) -> str:
     if card.metrics:
         lines += ["", f"metrics (the test split was looked at {card.test_runs_before} times before)"]
         lines += [f"  {metric_sentence(metric)}" for metric in card.metrics]
-    if card.limits:
-        lines += ["", "limits", *(f"  {limit}" for limit in card.limits)]
+    note = getattr(checkpoint.network, "NOTE", "")
+    limits = [note] * bool(note and note not in card.limits) + card.limits
+    if limits:
+        lines += ["", "limits", *(f"  {limit}" for limit in limits)]
     return "\n".join(lines)
+
+
+def _parameters(checkpoint: Checkpoint) -> str:
+    """Number of parameters, and how many of them inference needs."""
+    from LMISCore.networks import without_training_parts
+    from LMISCore.networks.blocks import count_parameters
+
+    whole = count_parameters(checkpoint.network)
+    needed = count_parameters(without_training_parts(checkpoint.network))
+    rest = f", {needed:,} of them needed for inference (lmis strip leaves out the others)" if needed < whole else ""
+    return f"{whole:,} trainable{rest}"

@@ -21,7 +21,10 @@ COMMANDS = {
     "segment": "segment a volume from its report: one segment per affirmed sentence",
     "train": "train a network by a recipe",
     "evaluate": "measure a checkpoint on a data set",
+    "compare": "compare two evaluations image by image",
+    "explain": "write the network's explanation maps of one sentence",
     "convert": "convert weights released by a network's authors",
+    "strip": "write a checkpoint without the parts that only training needs",
     "info": "show what a checkpoint is and what was measured with it",
 }
 INTERRUPTED = 130

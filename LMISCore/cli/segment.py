@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         "volume", metavar="VOLUME", nargs="?", help="NRRD, NIfTI, MHA, PNG, JPEG, TIFF, or a folder with a DICOM series"
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--report", metavar="FILE", help="report as text or JSON; - reads it from stdin")
+    source.add_argument("--report", metavar="FILE", help="report as text, JSON or DICOM SR; - reads text from stdin")
     source.add_argument("--text", metavar="TEXT", help="the report itself, or one sentence")
     parser.add_argument("--sample", action="store_true", help="use the chest CT and report that come with the package")
     parser.add_argument(
@@ -53,6 +53,18 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         action="append",
         default=[],
         help="give this sentence a mask whatever its state; may be repeated; ids stand in CASE.csv, such as findings-1",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="run this sentence only; may be repeated; its mask is the one that it gets in a run of all",
+    )
+    parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="also write CASE.SENTENCE.probability.nrrd in thousandths, to cut masks at other thresholds later",
     )
     parser.add_argument("--threshold", type=float, metavar="P", help="probability from which a voxel belongs to a mask")
     parser.add_argument("--presence", type=float, metavar="P", help="presence score under which a finding is absent")
@@ -90,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         intensity=args.intensity,
         force=tuple(args.force),
+        only=tuple(args.only),
         threshold=args.threshold,
         presence=args.presence,
         organ=args.organ,
@@ -98,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         text_encoder=args.text_encoder,
         cache=args.cache,
+        probabilities=args.probabilities,
         overlay=not args.no_overlay,
     )
     bar = _Bar(sys.stderr.isatty())

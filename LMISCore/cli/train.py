@@ -18,12 +18,16 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     )
     parser.add_argument("recipe", metavar="RECIPE", help="a .yaml file, or the name of a bundled recipe")
     parser.add_argument(
-        "overrides", metavar="KEY=VALUE", nargs="*", help="such as data.source=FOLDER training.steps=200"
+        "overrides", metavar="KEY=VALUE", nargs="*", help="such as data.source=FOLDER variant=tmca training.steps=200"
     )
     parser.add_argument("--out", default="run", metavar="FOLDER", help="where checkpoint and log go (default: run)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--restart", action="store_true", help="begin anew even if the folder holds an unfinished run")
-    parser.add_argument("--check", action="store_true", help="check the recipe, print it whole and stop")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="check the recipe, and the data where it names some, print it whole and stop",
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -39,6 +43,10 @@ def run(args: argparse.Namespace) -> int:
         import yaml
 
         print(yaml.safe_dump(recipe.as_dict(), sort_keys=False, allow_unicode=True), end="")
+        if recipe.data.source:
+            from LMISCore.training.data_check import describe_data
+
+            print("\n".join(f"# {line}" for line in describe_data(recipe)))
         return 0
     from LMISCore.training.trainer import train
 

@@ -7,11 +7,13 @@ from typing import Any
 from torch import nn
 
 from LMISCore.errors import InputError
+from LMISCore.networks.reclmis import RecLMIS
 from LMISCore.networks.tirnet import TIRNet
+from LMISCore.networks.tmca import TMCA
 
-NETWORKS: dict[str, type[TIRNet]] = {"tirnet": TIRNet}
+NETWORKS: dict[str, type[nn.Module]] = {"reclmis": RecLMIS, "tirnet": TIRNet, "tmca": TMCA}
 
-__all__ = ["NETWORKS", "TIRNet", "create_network"]
+__all__ = ["NETWORKS", "TMCA", "RecLMIS", "TIRNet", "create_network", "without_training_parts"]
 
 
 def create_network(name: str, **options: Any) -> nn.Module:
@@ -27,3 +29,13 @@ def create_network(name: str, **options: Any) -> nn.Module:
         return network(**options)
     except (TypeError, ValueError) as error:
         raise InputError(f"Network {name!r} cannot be built from {options}: {error}.") from error
+
+
+def without_training_parts(network: nn.Module) -> nn.Module:
+    """The network as inference needs it: its ``stripped()`` where it has parts for training alone, else itself.
+
+    The result shares its tensors with ``network``.
+    """
+    strip = getattr(network, "stripped", None)
+    stripped: nn.Module = network if strip is None else strip()
+    return stripped

@@ -15,6 +15,7 @@ import torch
 import LMISCore
 from LMISCore.checkpoints.card import Card
 from LMISCore.metrics.thresholds import DEFAULT_PRESENCE, PresenceThreshold
+from LMISCore.networks import NETWORKS
 from LMISCore.training.recipe import Recipe
 
 SINGLE_SLICES = (
@@ -28,6 +29,7 @@ def shared_recipe(recipe: Recipe) -> dict[str, Any]:
     plain = recipe.as_dict()
     plain["data"]["source"] = Path(recipe.data.source).name
     plain["text"]["encoder"] = Path(recipe.text.encoder).name
+    plain["network"]["initial"] = Path(recipe.network.initial).name
     return plain
 
 
@@ -56,7 +58,8 @@ def build_card(
         stopped: why the run ended; None before it.
     """
     final: dict[str, Any] = {}
-    limits = list(recipe.card.limits)
+    note = getattr(NETWORKS[recipe.network.name], "NOTE", "")
+    limits = [note] * bool(note) + list(recipe.card.limits)
     if presence is not None:
         final["presence"] = presence.as_dict()
         if presence.sensitivity is not None:

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from LMISCore.data.manifest import CASE_PATTERN, Pair, read_pairs
+from LMISCore.data.manifest import Pair
 from LMISCore.data.slices import as_grey, by_case, case_geometries, fit_case, read_slice, sentence_rule
-from LMISCore.errors import InputError
 from LMISCore.training.augment import Augmentation, geometric, mirrored, mix_intensity, photometric
 from LMISCore.training.pairs import FindingWords, PairSampler, SlicePlaces
 from LMISCore.training.recipe import Recipe
@@ -43,14 +42,6 @@ class Slice:
     frame: Frame
     plain: np.ndarray
     equalised: np.ndarray
-
-
-def read_split(recipe: Recipe, split: str) -> list[Pair]:
-    """Pairs of one split that the recipe's patterns admit."""
-    if not recipe.data.source:
-        raise InputError("The recipe names no data; give data.source=FOLDER after it (LViT layout or a .csv manifest).")
-    include = recipe.data.train if split == "Train" else recipe.data.val
-    return read_pairs(recipe.data.source, split, include, recipe.data.case_pattern or CASE_PATTERN)
 
 
 def load_slices(

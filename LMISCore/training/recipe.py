@@ -20,12 +20,17 @@ import yaml
 from LMISCore.errors import InputError
 from LMISCore.resources import resource
 from LMISCore.training.augment import Augmentation
+from LMISCore.training.recipe_files import RecipeFiles, problem, where
 from LMISCore.training.recipe_rules import rules_of
 
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Where the pairs are. ``train`` and ``val`` are shell-style patterns on the case names."""
+    """Where the pairs are. ``train`` and ``val`` are shell-style patterns on the case names.
+
+    ``pairs`` are the numbers of pairs that the published splits have; a set with others is refused. ``obtain`` says
+    what to put where when the set is not there.
+    """
 
     source: str = ""
     train: tuple[str, ...] = ("*",)
@@ -33,14 +38,21 @@ class DataRecipe:
     case_pattern: str = ""
     name: str = ""
     licence: str = ""
+    pairs: dict[str, int] = field(default_factory=dict)
+    obtain: str = ""
 
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """Network by name and its options; ``text_width`` is the encoder's and set by itself."""
+    """Network by name and its options; ``text_width`` is the encoder's and set by itself.
+
+    ``initial`` is where the image encoder's first weights come from, for networks that take released ones: a folder,
+    or a name that is fetched from huggingface.co; left empty they are random and nothing is fetched.
+    """
 
     name: str = "tirnet"
     options: dict[str, Any] = field(default_factory=dict)
+    initial: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,11 +86,18 @@ class PairsRecipe:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Optimisation. ``ema`` is the decay of the exponential average of the weights that is validated and kept."""
+    """Optimisation. ``ema`` is the decay of the exponential average of the weights that is validated and kept.
+
+    ``schedule`` is described at ``rate_at`` in ``training/parts.py``; ``period`` is counted in steps.
+    """
 
     steps: int = 1000
     batch: int = 8
+    optimiser: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 3e-4
+    schedule: Literal["cosine", "restarts", "decay"] = "cosine"
+    period: int = 1
+    decay: float = 1.0
     final_rate: float = 1e-6
     warmup: int = 50
     weight_decay: float = 1e-5
@@ -133,29 +152,16 @@ class Recipe:
 def load_recipe(name: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
     """Read a recipe by path, or by the name of a bundled one, and apply ``key=value`` overrides.
 
+    ``base``, ``variants`` and ``variant`` are described in ``recipe_files``.
+
     Raises:
         InputError: naming the file, the line and what was expected.
     """
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml") and not path.exists():
-        path = _bundled(str(name))
+    path = _find(str(name), None)
     if not path.is_file():
         raise InputError(f"There is no recipe file {path}; give a .yaml file or one of: {', '.join(recipe_names())}.")
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}; check the file and its rights.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path.name}{line} is not YAML: {_problem(error)}; mend the line.") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{path.name} holds no keys; expected a recipe that begins with 'name:'.")
-    for override in overrides:
-        key, separator, value = override.partition("=")
-        if not separator or not key:
-            raise InputError(f"Got {override!r} after the recipe; expected key=value, such as training.steps=200.")
-        _override(node, key.split("."), value)
+    sections = frozenset(f.name for f in dataclasses.fields(Recipe)) - {"name", "loss"}
+    node = RecipeFiles(sections, _find).read(path, overrides)
     recipe = _build(Recipe, node, path.name, "")
     assert isinstance(recipe, Recipe)
     for rule in rules_of(recipe):
@@ -169,92 +175,50 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in resource("recipes").glob("*.yaml"))
 
 
-def _bundled(name: str) -> Path:
-    return resource("recipes") / f"{name}.yaml"
+def _find(name: str, beside: Path | None) -> Path:
+    """The file of a recipe given by path, of a base beside the file that names it, or the bundled one of that name."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        return path if beside is None else beside / path
+    if beside is None and path.is_file():
+        return path
+    bundled = resource("recipes") / f"{name}.yaml"
+    if beside is None and not bundled.is_file():
+        raise InputError(f"There is no recipe {name}; give a .yaml file or one of: {', '.join(recipe_names())}.")
+    return bundled
 
 
-def _override(node: yaml.MappingNode, keys: list[str], text: str) -> None:
-    try:
-        value = yaml.compose(text or "''", Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(
-            f"The value in {'.'.join(keys)}={text} is not YAML: {_problem(error)}; mend it, or put it in quotes."
-        ) from error
-    if value is None:
-        value = yaml.ScalarNode("tag:yaml.org,2002:str", "")
-    _unmark(value)
-    for number, key in enumerate(keys):
-        found = next((i for i, (k, _) in enumerate(node.value) if k.value == key), None)
-        if number == len(keys) - 1:
-            entry = (yaml.ScalarNode("tag:yaml.org,2002:str", key), value)
-            node.value = [pair for i, pair in enumerate(node.value) if i != found] + [entry]
-            return
-        if found is None or not isinstance(node.value[found][1], yaml.MappingNode):
-            child = yaml.MappingNode("tag:yaml.org,2002:map", [])
-            node.value = [pair for i, pair in enumerate(node.value) if i != found]
-            node.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", key), child))
-            node = child
-        else:
-            node = node.value[found][1]
-
-
-def _unmark(node: yaml.Node) -> None:
-    """Take the lines from a node and all in it: no line marks a value from the command line."""
-    if node.start_mark is None:
-        return
-    node.start_mark = None
-    if isinstance(node, yaml.MappingNode):
-        for pair in node.value:
-            for part in pair:
-                _unmark(part)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _unmark(item)
-
-
-def _problem(error: Exception) -> str:
-    """What the YAML reader found, on one line."""
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return " ".join(str(getattr(error, "problem", None) or error).split())
-
-
-def _place(node: yaml.MappingNode, key: str, file: str) -> str:
+def _place(node: yaml.Node, key: str, file: str) -> str:
     """Where a key's value stands, or the nearest part of the recipe that holds it; the file for a default."""
-    where = file
+    place = file
     for part in key.split("."):
         found = (
             next((v for k, v in node.value if k.value == part), None) if isinstance(node, yaml.MappingNode) else None
         )
         if found is None:
             break
-        node, where = found, _where(found, file)
-    return where
-
-
-def _where(node: yaml.Node, file: str) -> str:
-    mark = node.start_mark
-    return f"{file} line {mark.line + 1}" if mark is not None else "the command line"
+        node, place = found, where(found, file)
+    return place
 
 
 def _build(kind: type, node: yaml.Node, file: str, prefix: str) -> Any:
     """Turn a mapping node into a dataclass, complaining about unknown, missing and repeated keys."""
     if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{_where(node, file)}: {prefix or 'recipe'} must hold keys, one to a line.")
+        raise InputError(f"{where(node, file)}: {prefix or 'recipe'} must hold keys, one to a line.")
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
             raise InputError(
-                f"{_where(key_node, file)}: a key of {prefix or 'the recipe'} is no word; expected 'key: value'."
+                f"{where(key_node, file)}: a key of {prefix or 'the recipe'} is no word; expected 'key: value'."
             )
         key = str(key_node.value)
         if key not in hints:
             close = get_close_matches(key, list(hints), n=1)
             hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(hints)}."
-            raise InputError(f"{_where(key_node, file)}: unknown key {prefix}{key}; {hint}")
+            raise InputError(f"{where(key_node, file)}: unknown key {prefix}{key}; {hint}")
         if key in values:
-            raise InputError(f"{_where(key_node, file)}: {prefix}{key} appears twice; keep one.")
+            raise InputError(f"{where(key_node, file)}: {prefix}{key} appears twice; keep one.")
         values[key] = _value(hints[key], value_node, file, prefix + key)
     missing = [
         f.name
@@ -273,12 +237,10 @@ def _value(hint: Any, node: yaml.Node, file: str, key: str) -> Any:
     try:
         value = loader.construct_object(node, deep=True)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(
-            f"{_where(node, file)}: {key} cannot be read: {_problem(error)}; give plain values."
-        ) from error
+        raise InputError(f"{where(node, file)}: {key} cannot be read: {problem(error)}; give plain values.") from error
     expected, converted = _convert(hint, value)
     if expected:
-        raise InputError(f"{_where(node, file)}: {key} is {value!r}, expected {expected}.")
+        raise InputError(f"{where(node, file)}: {key} is {value!r}, expected {expected}.")
     return converted
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from LMISCore.data.manifest import SPLITS
 from LMISCore.training.pairs import KINDS
 from LMISCore.volumes.intensity import CONVENTIONS
 
@@ -39,6 +40,8 @@ def rules_of(recipe: Recipe) -> Iterator[Rule]:
     yield _rule("image.variants", image.variants, image.variants >= 1, "at least 1")
     problem = _pattern_problem(recipe.data.case_pattern)
     yield _rule("data.case_pattern", recipe.data.case_pattern, not problem, f"a regular expression ({problem})")
+    counts = recipe.data.pairs
+    yield Rule("data.pairs", set(counts) <= set(SPLITS), f"data.pairs has {', '.join(counts)}", ", ".join(SPLITS))
     yield from _training(recipe)
     shares = pairs.shares
     yield Rule("pairs.shares", set(shares) <= set(KINDS), f"pairs.shares has {', '.join(shares)}", ", ".join(KINDS))
@@ -53,13 +56,14 @@ def rules_of(recipe: Recipe) -> Iterator[Rule]:
 
 def _training(recipe: Recipe) -> Iterator[Rule]:
     training = recipe.training
-    for key in ("steps", "batch", "validate_every", "patience"):
+    for key in ("steps", "batch", "period", "validate_every", "patience"):
         value = getattr(training, key)
         yield _rule(f"training.{key}", value, value >= 1, "at least 1")
     yield _rule("training.learning_rate", training.learning_rate, training.learning_rate > 0, "above 0")
     for key in ("final_rate", "warmup", "weight_decay", "clip_norm"):
         value = getattr(training, key)
         yield _rule(f"training.{key}", value, value >= 0, "0 or more")
+    yield _rule("training.decay", training.decay, 0 < training.decay <= 1, "above 0 and at most 1")
     yield _rule("training.ema", training.ema, 0 <= training.ema < 1, "from 0 up to, but not, 1")
     # What both NumPy's and torch's generators take.
     yield _rule("training.seed", training.seed, 0 <= training.seed < 2**63, "0 or more, below 2 to the 63rd")

@@ -24,13 +24,13 @@ from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
 from LMISCore.data.manifest import data_hash, text_hash
 from LMISCore.errors import Cancelled, InputError
 from LMISCore.inference.devices import choose_device, choose_precision
-from LMISCore.losses import LOSSES
 from LMISCore.metrics.thresholds import DEFAULT_PRESENCE, PresenceThreshold
-from LMISCore.networks import create_network
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.encoders import create_encoder
 from LMISCore.training.card import build_card
-from LMISCore.training.datasets import BatchMaker, Slice, colour_of, load_slices, read_split
+from LMISCore.training.data_check import read_split
+from LMISCore.training.datasets import BatchMaker, Slice, colour_of, load_slices
+from LMISCore.training.parts import build_loss, build_network, build_optimiser, rate_at
 from LMISCore.training.recipe import Recipe
 from LMISCore.training.state import NAME as STATE_NAME
 from LMISCore.training.state import load_state, save_state
@@ -78,16 +78,17 @@ class Trainer:
         self.recipe = recipe
         self.folder = Path(folder)
         self.progress: Progress = progress or (lambda done, total, stage: None)
+        # Data first: what is missing most often, and found out at once.
+        train_pairs, val_pairs = read_split(recipe, "Train"), read_split(recipe, "Val")
         choice = choose_device(device)
         self.device = choice.device
         self.precision = choose_precision(recipe.training.precision, choice.name)
         self.cache = EmbeddingCache(create_encoder(recipe.text.encoder, device=choice.name))
         # Seeds the initial weights; batches have generators of their own.
         torch.manual_seed(recipe.training.seed)
-        network = _network(recipe, self.cache.encoder.width)
+        network = build_network(recipe, self.cache.encoder.width)
         self.network: Any = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss = _loss(recipe)
-        train_pairs, val_pairs = read_split(recipe, "Train"), read_split(recipe, "Val")
+        self.loss = build_loss(recipe)
         shared = {pair.patient for pair in train_pairs} & {pair.patient for pair in val_pairs}
         if shared:
             raise InputError(
@@ -115,9 +116,7 @@ class Trainer:
         self._fit_text()
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
         training = recipe.training
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-        )
+        self.optimiser = build_optimiser(training, self.network.parameters())
         self.step = 0
         self.best: dict[str, Any] = {"dice": -1.0, "step": 0}
         self.seen: set[str] = set()
@@ -173,7 +172,7 @@ class Trainer:
         recipe = self.recipe.training
         batch = maker.batch(self.step)
         self.seen.update(batch.sentences)
-        rate = learning_rate(self.step, recipe.steps, recipe.warmup, recipe.learning_rate, recipe.final_rate)
+        rate = rate_at(self.step, recipe)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
@@ -286,14 +285,6 @@ class Trainer:
         save_checkpoint(self.folder / CHECKPOINT_NAME, network, card, dtype=self.recipe.card.dtype)
 
 
-def learning_rate(step: int, steps: int, warmup: int, highest: float, lowest: float) -> float:
-    """Linear warm-up, then one cosine half-cycle from ``highest`` to ``lowest``, per step."""
-    if step < warmup:
-        return highest * (step + 1) / warmup
-    share = (step - warmup) / max(1, steps - warmup)
-    return lowest + 0.5 * (highest - lowest) * (1 + math.cos(math.pi * share))
-
-
 @torch.no_grad()
 def update_average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Move the exponential average of weights and running statistics towards the network's.
@@ -307,23 +298,6 @@ def update_average(averaged: nn.Module, network: nn.Module, decay: float, step: 
             value.lerp_(source[name].detach(), weight)
         else:
             value.copy_(source[name])
-
-
-def _network(recipe: Recipe, text_width: int) -> nn.Module:
-    try:
-        return create_network(recipe.network.name, **{**recipe.network.options, "text_width": text_width})
-    except (RuntimeError, ArithmeticError) as error:
-        raise InputError(
-            f"Network {recipe.network.name!r} cannot be built from {recipe.network.options}: "
-            f"{str(error).splitlines()[0].rstrip('.')}; mend network.options."
-        ) from error
-
-
-def _loss(recipe: Recipe) -> Any:
-    try:
-        return LOSSES[recipe.network.name](**recipe.loss)
-    except TypeError as error:
-        raise InputError(f"The loss of {recipe.network.name} cannot be built from {recipe.loss}: {error}.") from error
 
 
 def _changed(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:

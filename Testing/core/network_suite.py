@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from LMISCore.checkpoints.card import Card
 from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
 from LMISCore.losses import LOSSES
-from LMISCore.networks import create_network
+from LMISCore.networks import create_network, without_training_parts
 
 TEXT_WIDTH = 12
 
@@ -40,6 +40,15 @@ class NetworkSuite:
         mask[1:, tokens - 2 :] = False
         return image, states, mask
 
+    def card(self, network: Any) -> Card:
+        return Card(
+            name="suite",
+            network=self.name,
+            network_options=network.options,
+            text_encoder={"name": "none", "hash": "0" * 64, "width": TEXT_WIDTH, "length": 8},
+            image={"size": [32, 32], "convention": "unit", "plane": "picture", "orientation": "", "colour": "grey"},
+        )
+
     @pytest.mark.parametrize("size", [(32, 32), (32, 48), (33, 47), (16, 100)])
     def test_logits_and_maps_have_the_pictures_size_whatever_it_is(self, size: tuple[int, int]) -> None:
         with torch.no_grad():
@@ -58,13 +67,22 @@ class NetworkSuite:
         assert {name.rsplit("_", 1)[0] for name in output.maps} == set(meanings)
 
     def test_gradients_reach_every_trainable_parameter(self, device: torch.device) -> None:
-        network = self.network().to(device).train()
-        image, states, mask = (x.to(device) for x in self.inputs())
+        self.check_gradients(self.network().to(device).train())
+
+    def check_gradients(self, network: nn.Module) -> None:
+        """In the first step or in the second: what lies behind a gate that starts shut is reached once it opened."""
+        first = next(network.parameters())
+        image, states, mask = (x.to(first.device) for x in self.inputs(batch=4))
         target = (image[:, 0] > 0.5).long()
-        total, _ = LOSSES[self.name]()(network(image, states, mask), target)
-        total.backward()
-        without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-        assert without == []
+        optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+        without = {name for name, _ in network.named_parameters()}
+        for _ in range(2):
+            total, _ = LOSSES[self.name]()(network(image, states, mask), target)
+            optimiser.zero_grad()
+            total.backward()
+            without -= {n for n, p in network.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+            optimiser.step()
+        assert without == set()
 
     def test_one_training_step_lowers_the_loss(self, device: torch.device) -> None:
         network = self.network().to(device).train()
@@ -95,6 +113,22 @@ class NetworkSuite:
             swapped = network(image, states.flip(0), mask).logits
         assert not torch.allclose(right, swapped, atol=1e-5)
 
+    def test_a_picture_is_answered_alike_whatever_stands_beside_it(self, device: torch.device) -> None:
+        network = self.network().to(device).eval()
+        image, states, mask = (x.to(device) for x in self.inputs(batch=3))
+        with torch.no_grad():
+            alone = network(image[1:2], states[1:2], mask[1:2]).logits
+            torch.testing.assert_close(network(image, states, mask).logits[1:2], alone)
+
+    def test_red_and_blue_are_not_taken_for_grey(self) -> None:
+        network = self.network().eval()
+        image, states, mask = self.inputs()
+        with torch.no_grad():
+            coloured, swapped = network(image, states, mask).logits, network(image.flip(1), states, mask).logits
+            grey = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+            torch.testing.assert_close(network(grey, states, mask).logits, network(grey.flip(1), states, mask).logits)
+        assert not torch.allclose(coloured, swapped, atol=1e-5)
+
     def test_padding_does_not_change_the_logits(self, device: torch.device) -> None:
         network = self.network().to(device).eval()
         image, states, mask = (x.to(device) for x in self.inputs())
@@ -120,17 +154,39 @@ class NetworkSuite:
 
     def test_weights_survive_saving(self, tmp_path: Path) -> None:
         network: Any = self.network().eval()
-        card = Card(
-            name="suite",
-            network=self.name,
-            network_options=network.options,
-            text_encoder={"name": "none", "hash": "0" * 64, "width": TEXT_WIDTH, "length": 8},
-            image={"size": [32, 32], "convention": "unit", "plane": "picture", "orientation": "", "colour": "grey"},
-        )
-        save_checkpoint(tmp_path / "weights.safetensors", network, card)
+        save_checkpoint(tmp_path / "weights.safetensors", network, self.card(network))
         loaded = load_checkpoint(tmp_path / "weights.safetensors").network
         with torch.no_grad():
             assert torch.equal(loaded(*self.inputs()).logits, network(*self.inputs()).logits)
+
+    def test_what_only_training_needs_can_be_left_out(self, device: torch.device, tmp_path: Path) -> None:
+        network: Any = self.network().to(device).eval()
+        stripped: Any = without_training_parts(network)
+        inputs = [x.to(device) for x in self.inputs()]
+        with torch.no_grad():
+            assert torch.equal(stripped(*inputs).logits, network(*inputs).logits)
+        save_checkpoint(tmp_path / "weights.safetensors", stripped, self.card(stripped))
+        loaded = load_checkpoint(tmp_path / "weights.safetensors").network
+        assert loaded.state_dict().keys() == stripped.state_dict().keys() <= network.state_dict().keys()
+        assert self.reached_by_an_answer(stripped) == {name for name, _ in stripped.named_parameters()}
+
+    def reached_by_an_answer(self, network: Any) -> set[str]:
+        """Parameters on which the logits of an answer depend."""
+        names, weights = zip(*network.named_parameters(), strict=True)
+        inputs = [x.to(weights[0].device) for x in self.inputs()]
+        found = torch.autograd.grad(network.eval()(*inputs).logits.sum(), weights, allow_unused=True)
+        return {name for name, gradient in zip(names, found, strict=True) if gradient is not None}
+
+    def test_a_training_step_under_autocast_stays_finite(self, device: torch.device) -> None:
+        network = self.network().to(device).train()
+        image, states, mask = (x.to(device) for x in self.inputs())
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            output = network(image, states, mask)
+        total, _ = LOSSES[self.name]()(output, (image[:, 0] > 0.5).long())
+        total.backward()
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        assert gradients
+        assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
     def test_autocast_stays_close(self, device: torch.device) -> None:
         network = self.network().to(device).eval()

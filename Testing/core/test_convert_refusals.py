@@ -33,7 +33,7 @@ def authors_state() -> OrderedDict[str, Tensor]:
 
     network = create_network("tirnet", width=WIDTH, text_width=CLIP_WIDTH, variant="release")
     own = network.state_dict()
-    state = OrderedDict((theirs, own[ours].clone()) for theirs, ours in LAYOUTS["tirnet"].names.items())
+    state = OrderedDict((theirs, own[ours].clone()) for theirs, ours in LAYOUTS["tirnet"].names({}).items())
     block = "clip.transformer.resblocks.0"
     w = CLIP_WIDTH
     shapes = {
@@ -264,7 +264,7 @@ def test_an_unknown_network_or_data_set_and_a_file_in_the_way_are_refused(
     tmp_path: Path, state: OrderedDict[str, Tensor]
 ) -> None:
     source = save(tmp_path / "a.pth.tar", state)
-    assert "'lvit'; expected one of tirnet" in refusal(tmp_path, source, kind="lvit")
+    assert "'lvit'; expected one of reclmis, tirnet" in refusal(tmp_path, source, kind="lvit")
     with pytest.raises(InputError, match="'covid'; expected one of qata, mosmed"):
         convert_released("tirnet", source, tmp_path / "out", "covid")
     (tmp_path / "taken").write_text("mine")

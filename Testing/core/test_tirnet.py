@@ -11,7 +11,7 @@ from network_suite import TEXT_WIDTH, NetworkSuite
 from LMISCore.errors import InputError
 from LMISCore.networks import TIRNet, create_network
 from LMISCore.networks.blocks import count_parameters, largest_group
-from LMISCore.networks.tirnet import normalised_product
+from LMISCore.networks.normalised_product import normalised_product
 
 
 def place_weights(network: torch.nn.Module) -> list[torch.nn.Parameter]:
@@ -124,7 +124,7 @@ def test_normalised_product_equals_two_group_norms(channels: int) -> None:
 
 
 def test_unknown_networks_and_options_are_refused_in_one_sentence() -> None:
-    with pytest.raises(InputError, match="expected one of tirnet"):
+    with pytest.raises(InputError, match="expected one of reclmis, tirnet, tmca"):
         create_network("unet")
     with pytest.raises(InputError, match="depth"):
         create_network("tirnet", depth=3)

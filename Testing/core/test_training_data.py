@@ -19,7 +19,8 @@ from LMISCore.checkpoints.store import load_checkpoint
 from LMISCore.data import slices
 from LMISCore.errors import InputError
 from LMISCore.inference.slices import prepare_slices
-from LMISCore.training.datasets import BatchMaker, clean_picture, load_slices, read_split
+from LMISCore.training.data_check import read_split
+from LMISCore.training.datasets import BatchMaker, clean_picture, load_slices
 from LMISCore.training.trainer import CHECKPOINT_NAME, Trainer, train
 from LMISCore.volumes.files import read_volume, write_volume
 from LMISCore.volumes.volume import Geometry, Volume
