@@ -46,7 +46,7 @@ class RunSummary:
 
     def __init__(self) -> None:
         self.allowed = _allowed_skips()
-        self.ran = {"golden": 0, "slicer_core": 0}
+        self.ran = {"golden": 0, "slicer_core": 0, "renderer": 0}
         self.skipped: dict[str, int] = {}
         self.unlisted: list[str] = []
 
@@ -76,6 +76,7 @@ class RunSummary:
             f"golden cases ran: {self.ran['golden']}; Slicer core tests ran: {self.ran['slicer_core']}; "
             f"skipped: {skipped}"
         )
+        terminalreporter.write_line(f"pictures ran: {self.ran['renderer']}")
         for line in self.unlisted:
             terminalreporter.write_line(f"not in Testing/allowed_skips.txt: {line}", red=True)
 
@@ -115,6 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     closed = set() if config.getoption("--run-slow") else {"slow"}
     if any("gpu" in item.keywords for item in items) and not _has_cuda():
         closed.add("gpu")
+    if any("renderer" in item.keywords for item in items) and not _can_render():
+        closed.add("renderer")
     for marker in closed:
         skip = pytest.mark.skip(reason=_allowed_skips()[marker])
         for item in items:
@@ -126,6 +129,12 @@ def _has_cuda() -> bool:
     import torch  # only when a gpu test is collected: the torch-free tests stay quick
 
     return torch.cuda.is_available()
+
+
+def _can_render() -> bool:
+    from views import can_render  # beside the tests that draw, whose folder is on the path once they are collected
+
+    return can_render()
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])

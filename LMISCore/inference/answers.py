@@ -16,6 +16,7 @@ from LMISCore.inference.result import SentenceResult
 from LMISCore.inference.slices import SlicePictures
 from LMISCore.text.report import State
 from LMISCore.text.states import TextStates
+from LMISCore.volumes.permille import to_permille
 from LMISCore.volumes.volume import Volume
 
 
@@ -37,12 +38,12 @@ def collect_answers(
         states: ``(1, L, D)`` of each question's text.
         tracker: told after each step.
         threshold: probability, on the volume's own pixels, from which one belongs to the mask.
-        keep_probability: whether to fill ``Ask.probability`` too.
+        keep_probability: whether to fill ``Ask.permille`` too.
     """
     shape = (pictures.count, *pictures.shape)
     for ask in asks:
         ask.mask = np.zeros(shape, dtype=bool)
-        ask.probability = np.zeros(shape, dtype=np.float16) if keep_probability else None
+        ask.permille = np.zeros(shape, dtype=np.uint16) if keep_probability else None
     frame = pictures.frame
     (top, left), (height, width) = frame.corner, frame.inner
     inside = torch.zeros(frame.size, dtype=torch.bool)
@@ -64,8 +65,8 @@ def collect_answers(
                 restored = frame.restore(picture)
                 assert ask.mask is not None
                 ask.mask[index] = restored >= threshold
-                if ask.probability is not None:
-                    ask.probability[index] = restored
+                if ask.permille is not None:
+                    ask.permille[index] = to_permille(restored)
                 ask.scores[index] = score
             tracker(sum(len(ask.scores) for ask in asks), "segmenting")
 
@@ -81,7 +82,7 @@ def finish_rows(
     not affirm keeps the text's state).
     """
     presence = volume_presence(ask.scores.values())
-    probability = None if ask.probability is None else pictures.native(ask.probability)
+    permille = None if ask.permille is None else pictures.native(ask.permille)
     present = presence >= thresholds["presence"]
     mask: np.ndarray | None = None
     before = False
@@ -89,9 +90,9 @@ def finish_rows(
         assert ask.mask is not None
         before = bool(ask.mask.any())
         mask = cleanup.apply(pictures.native(ask.mask), volume.geometry.voxel_volume_ml)
-    ask.mask = ask.probability = None
+    ask.mask = ask.permille = None
     for row in ask.rows:
-        row.presence, row.probability = presence, probability
+        row.presence, row.permille = presence, permille
         if not present and not row.forced:
             _absent(row, f"presence {presence:.2f} is under the threshold {thresholds['presence']:.2f}")
         elif mask is None or not mask.any():

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from LMISCore.errors import Cancelled, InputError
+from LMISCore.errors import InputError
+from LMISCore.inference.job_parts import Log, Progress, check_alive, logging_to, read_source, source_path
+from LMISCore.inference.job_values import job_from_values
 from LMISCore.inference.outputs import DEFAULT_FOLDER, check_inputs_kept, output_paths, write_outputs
 from LMISCore.inference.reading import read_report_text, report_text
 from LMISCore.resources import resource
@@ -22,8 +18,7 @@ from LMISCore.volumes.volume import Volume
 if TYPE_CHECKING:
     import numpy as np
 
-Progress = Callable[[int, int, str], "bool | None"]
-Log = Callable[[str], None]
+    from LMISCore.inference.warm import Predictors
 
 
 @dataclass
@@ -32,7 +27,7 @@ class SegmentJob:
 
     Attributes:
         volume: file or DICOM folder.
-        report: text or JSON file; or
+        report: text, JSON or DICOM structured report file; or
         text: the report itself.
         sample: run the sample that comes with the package; ``report`` or ``text`` may replace its report.
         out: folder, or a name ending in .seg.nrrd.
@@ -41,6 +36,7 @@ class SegmentJob:
         precision: fp32, bf16, auto.
         intensity: auto, hu, picture.
         force: ids of sentences that get a mask whatever their state.
+        only: ids of the sentences to run; empty runs all.
         threshold, presence: instead of the card's mask and presence thresholds.
         organ: mask of the organ whose extent head-feet words divide.
         min_volume_ml, largest_components: clean-up; 0 is off.
@@ -48,6 +44,8 @@ class SegmentJob:
         text_encoder: name or folder, instead of the card's.
         cache: folder for text embeddings.
         overlay: whether to draw the picture.
+        probabilities: whether to keep each asked sentence's probabilities beside the masks, in thousandths.
+        nominal_spacing: the volume's mm are not real ones, whatever its file says, so mL must not be claimed.
     """
 
     volume: str | None = None
@@ -69,6 +67,9 @@ class SegmentJob:
     text_encoder: str | None = None
     cache: str | None = None
     overlay: bool = True
+    probabilities: bool = False
+    only: tuple[str, ...] = ()
+    nominal_spacing: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SegmentJob:
@@ -77,43 +78,19 @@ class SegmentJob:
         Raises:
             InputError: for an unknown key or a value of the wrong kind.
         """
-        kinds = {field.name: str(field.type) for field in dataclasses.fields(cls)}
-        for key, value in values.items():
-            if key not in kinds:
-                raise InputError(f"The job has the unknown key {key!r}; expected only {', '.join(kinds)}.")
-            if not _fits(value, kinds[key]):
-                raise InputError(f"The job's {key} is {value!r}; expected {_EXPECTED[kinds[key]]}.")
-        return cls(**{**values, "force": tuple(values.get("force", ()))})
+        return job_from_values(cls, values)
 
 
-_EXPECTED = {
-    "str": "text",
-    "str | None": "text, or null",
-    "bool": "true or false",
-    "int": "a whole number",
-    "int | None": "a whole number, or null",
-    "float": "a number",
-    "float | None": "a number, or null",
-    "tuple[str, ...]": "a list of sentence ids",
-}
-
-
-def _fits(value: Any, kind: str) -> bool:
-    if kind == "tuple[str, ...]":
-        return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
-    if value is None:
-        return kind.endswith("None")
-    kinds = {"str": str, "bool": bool, "int": int, "float": (int, float)}
-    return isinstance(value, kinds[kind.split(" ")[0]]) and (kind == "bool" or not isinstance(value, bool))  # type: ignore[arg-type]
-
-
-def run_segment_job(job: SegmentJob, progress: Progress | None = None, log: Log | None = None) -> dict[str, Any]:
+def run_segment_job(
+    job: SegmentJob, progress: Progress | None = None, log: Log | None = None, predictors: Predictors | None = None
+) -> dict[str, Any]:
     """Read, segment, write; everything cheap is checked before anything dear is loaded.
 
     Args:
         job: what to do.
         progress: called with (done, total, stage); returning False cancels.
         log: gets sentences for the user: device, intensity, memory.
+        predictors: where loaded networks are kept between jobs; None loads one for this job.
 
     Returns:
         plain JSON values: those of ``CaseResult.to_dict`` and "case", "message", "outputs", "seconds".
@@ -122,23 +99,23 @@ def run_segment_job(job: SegmentJob, progress: Progress | None = None, log: Log 
         LMISError: in one sentence; nothing is left half-written.
     """
     started = time.monotonic()
-    _check_alive(progress, "reading")
-    source = _source(job)
+    check_alive(progress, "reading")
+    source = source_path(job.volume, job.sample)
     # Where nothing can be written, or an input would go, that is told before anything is read.
     paths = output_paths(job.out, volume_name(source))
     check_inputs_kept(paths, (source, job.report, job.organ, job.checkpoint, job.text_encoder))
     text = _report(job)
-    volume = _volume(job, source)
+    volume = read_source(source, job.sample, job.nominal_spacing)
     organ = _organ(job, volume)
-    _check_alive(progress, "loading the network")
-    with _logging_to(log):
+    check_alive(progress, "loading the network")
+    with logging_to(log):
         # Imported late: a wrong path is answered at once, not after the seconds that torch takes to load.
         from LMISCore.inference.cleanup import Cleanup
-        from LMISCore.inference.predictor import Predictor
+        from LMISCore.inference.warm import Predictors
 
         cleanup = Cleanup(job.min_volume_ml, job.largest_components)
-        predictor = Predictor(
-            job.checkpoint, job.device, job.batch_size, job.cache, precision=job.precision, encoder=job.text_encoder
+        predictor = (predictors or Predictors()).get(
+            job.checkpoint, job.device, job.batch_size, job.cache, job.precision, job.text_encoder
         )
         result = predictor.segment(
             volume,
@@ -150,8 +127,10 @@ def run_segment_job(job: SegmentJob, progress: Progress | None = None, log: Log 
             cleanup=cleanup,
             mask_threshold=job.threshold,
             presence_threshold=job.presence,
+            only=frozenset(job.only),
+            keep_probability=job.probabilities,
         )
-    _check_alive(progress, "writing")
+    check_alive(progress, "writing")
     overlay = None
     if job.overlay:
         from LMISCore.inference.overlay import render_overlay
@@ -165,14 +144,9 @@ def run_segment_job(job: SegmentJob, progress: Progress | None = None, log: Log 
         "seconds": round(time.monotonic() - started, 2),
         **found,
     }
-    _check_alive(progress, "writing")
+    check_alive(progress, "writing")
     write_outputs(paths, result, summary, overlay)
     return summary
-
-
-def _check_alive(progress: Progress | None, stage: str) -> None:
-    if progress is not None and progress(0, 0, stage) is False:
-        raise Cancelled("Cancelled as asked; nothing was written.")
 
 
 def _report(job: SegmentJob) -> str:
@@ -185,25 +159,6 @@ def _report(job: SegmentJob) -> str:
     if job.sample:
         return read_report_text(resource("sample", "report.txt"))
     raise InputError("No report was given; name a report file, or give its text.")
-
-
-def _source(job: SegmentJob) -> Path:
-    """Path of the volume, which need not exist."""
-    if job.sample and job.volume is not None:
-        raise InputError("Both a volume and the sample were asked for; give one of them.")
-    if job.sample:
-        return resource("sample", "chest_ct.nrrd")
-    if job.volume is None:
-        raise InputError("No volume was given; name an image file or DICOM folder, or ask for the sample.")
-    return Path(job.volume)
-
-
-def _volume(job: SegmentJob, source: Path) -> Volume:
-    volume = read_volume(source)
-    if not job.sample:
-        return volume
-    about = json.loads(resource("sample", "sample.json").read_text(encoding="utf-8"))
-    return dataclasses.replace(volume, spacing_known=volume.spacing_known and not about.get("spacing_nominal"))
 
 
 def _organ(job: SegmentJob, volume: Volume) -> np.ndarray | None:
@@ -234,29 +189,3 @@ def _message(result: dict[str, Any], replaces: bool) -> str:
         return f"{count} of {rows} sentences {'has' if count == 1 else 'have'} a segment."
     old = "; the segmentation of an earlier run under this name was removed" if replaces else ""
     return f"None of the {rows} sentences has a segment, so no segmentation was written{old}."
-
-
-class _Passing(logging.Handler):
-    def __init__(self, log: Log) -> None:
-        super().__init__(logging.INFO)
-        self._log = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._log(record.getMessage())
-
-
-@contextmanager
-def _logging_to(log: Log | None) -> Iterator[None]:
-    """Pass on what the package logs at level info and above; report text is logged at debug only."""
-    if log is None:
-        yield
-        return
-    logger, handler = logging.getLogger("LMISCore"), _Passing(log)
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(min(logger.getEffectiveLevel(), logging.INFO))
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from LMISCore.atomic import atomic_paths
 from LMISCore.errors import InputError
+from LMISCore.inference.naming import segment_id
 from LMISCore.inference.tables import csv_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".seg.nrrd"
 DEFAULT_FOLDER = "lmis_output"
+PROBABILITY_SUFFIX = ".probability.nrrd"
 _LONGEST_NAME = 255
 
 
@@ -34,6 +36,10 @@ class OutputPaths:
     table: Path
     overlay: Path
     summary: Path
+
+    def probability(self, sentence_id: str) -> Path:
+        """Kept probability of one sentence, in thousandths."""
+        return self.table.with_name(f"{self.table.stem}.{segment_id(sentence_id)}{PROBABILITY_SUFFIX}")
 
     def all(self) -> tuple[Path, ...]:
         return self.segmentation, self.table, self.overlay, self.summary
@@ -150,8 +156,8 @@ def write_outputs(
 
     Args:
         paths: from :func:`output_paths`.
-        result: with its masks.
-        summary: plain values for the JSON file; gets the key "outputs".
+        result: with its masks; kept probabilities are written too, a file for each sentence that was asked.
+        summary: plain values for the JSON file; gets the keys "outputs" and "probabilities" (paths by sentence).
         overlay: the picture, or None to write none.
 
     Returns:
@@ -160,26 +166,34 @@ def write_outputs(
     Raises:
         InputError: if a file cannot be written; none is left half-written.
     """
+    from LMISCore.volumes.files import write_volume
     from LMISCore.volumes.segmentation import write_segmentation
 
     segments = result.segment_data()
+    kept = {row.sentence.id: row.permille for row in result.rows if row.permille is not None}
+    kept_paths = {identifier: paths.probability(identifier) for identifier in kept}
     written: dict[str, str | None] = {
         "segmentation": str(paths.segmentation) if segments else None,
         "table": str(paths.table),
         "overlay": str(paths.overlay) if overlay is not None else None,
         "summary": str(paths.summary),
     }
-    summary["outputs"] = written
     wanted = [path for path, text in zip(paths.all(), written.values(), strict=True) if text is not None]
+    wanted += kept_paths.values()
+    summary["outputs"] = written
+    summary["probabilities"] = {identifier: str(path) for identifier, path in kept_paths.items()}
     # A mask of an earlier report under this name would pass for a result of this one, and so would its picture.
     stale = [] if segments else [paths.segmentation]
     if overlay is None and _drew_overlay(paths):
         stale.append(paths.overlay)
+    stale += [path for path in _earlier_probabilities(paths) if path not in wanted]
     with atomic_paths(wanted, stale) as temporaries:
         names = dict(zip(wanted, temporaries, strict=True))
         if segments:
             tags = {key: str(result.provenance[key]) for key in ("version", "network", "checkpoint", "checkpoint_hash")}
             write_segmentation(names[paths.segmentation], segments, result.geometry, tags)
+        for identifier, permille in kept.items():
+            write_volume(names[kept_paths[identifier]], permille, result.geometry)
         names[paths.table].write_text(csv_text(summary), encoding="utf-8", newline="\n", errors="replace")
         if overlay is not None:
             overlay.save(names[paths.overlay], format="PNG")
@@ -188,10 +202,26 @@ def write_outputs(
     return written
 
 
+def _earlier(paths: OutputPaths) -> dict[str, Any]:
+    """The summary that an earlier run left beside them; empty without one."""
+    try:
+        found: Any = json.loads(paths.summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _drew_overlay(paths: OutputPaths) -> bool:
     """Whether the picture beside the summary is an earlier run's, and not one that just has the same name."""
-    try:
-        earlier: Any = json.loads(paths.summary.read_text(encoding="utf-8"))
-        return Path(earlier["outputs"]["overlay"]).name == paths.overlay.name
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+    outputs = _earlier(paths).get("outputs")
+    drawn = outputs.get("overlay") if isinstance(outputs, dict) else None
+    return isinstance(drawn, str) and Path(drawn).name == paths.overlay.name
+
+
+def _earlier_probabilities(paths: OutputPaths) -> list[Path]:
+    """Kept probabilities of an earlier run, in this folder whatever the summary says."""
+    kept = _earlier(paths).get("probabilities")
+    names = [Path(str(path)).name for path in kept.values()] if isinstance(kept, dict) else []
+    prefix = f"{paths.table.stem}."
+    found = [paths.table.with_name(name) for name in names if name.endswith(PROBABILITY_SUFFIX)]
+    return [path for path in found if path.name.startswith(prefix) and path.is_file()]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from LMISCore.inference.naming import Colour
 from LMISCore.inference.result import CaseResult, SentenceResult
 from LMISCore.text.report import State
+from LMISCore.text.terminology import Colour
 from LMISCore.volumes.intensity import CONVENTIONS, STRETCH, WINDOWS, window
 from LMISCore.volumes.orientation import Canonical
 from LMISCore.volumes.volume import Volume

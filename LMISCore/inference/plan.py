@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from LMISCore.errors import Cancelled, InputError
-from LMISCore.inference.naming import segment_colour
+from LMISCore.inference.naming import free_colour, segment_term
 from LMISCore.inference.result import SentenceResult
 from LMISCore.inference.slices import LEVELS, level_slices
 from LMISCore.text.findings import Vocabulary, sentence_state
@@ -28,7 +28,7 @@ class Ask:
         rows: the sentences that share it.
         scores: presence score by slice, filled while running; its length says how far the work is.
         mask: ``(N, H, W)`` bool, canonical.
-        probability: ``(N, H, W)`` float16, canonical, only when it is kept.
+        permille: ``(N, H, W)`` uint16, canonical, the probability in thousandths, only when it is kept.
     """
 
     text: str
@@ -36,7 +36,7 @@ class Ask:
     rows: list[SentenceResult]
     scores: dict[int, float] = field(default_factory=dict)
     mask: np.ndarray | None = None
-    probability: np.ndarray | None = None
+    permille: np.ndarray | None = None
 
     def positions(self, part: list[int]) -> list[int]:
         """Places within ``part`` whose slices this asks about."""
@@ -84,7 +84,7 @@ def plan_rows(
         )
     rows: list[SentenceResult] = []
     asks: dict[tuple[str, tuple[int, ...]], Ask] = {}
-    asked = 0
+    used: set[tuple[float, float, float]] = set()
     for field_name, sentence in found:
         state, reason = sentence_state(sentence, vocabulary)
         row = SentenceResult(sentence, field_name, state, reason, forced=sentence.id in force)
@@ -92,8 +92,9 @@ def plan_rows(
         if state != State.AFFIRMED and not row.forced:
             continue
         row.prompt = prompt_for(sentence, plane)
-        row.colour = segment_colour(asked)
-        asked += 1
+        term = segment_term(sentence)
+        row.colour = free_colour(term.colour if term.name else None, used)
+        used.add(row.colour)
         slices = tuple(range(slice_count))
         if row.prompt.levels and plane == "axial":
             slices = tuple(level_slices(row.prompt.levels, extent))
@@ -102,6 +103,29 @@ def plan_rows(
         ask = asks.setdefault((row.prompt.text, slices), Ask(row.prompt.text, slices, []))
         ask.rows.append(row)
     return rows, list(asks.values())
+
+
+def keep_only(
+    rows: list[SentenceResult], asks: list[Ask], only: frozenset[str]
+) -> tuple[list[SentenceResult], list[Ask]]:
+    """Drop all but some sentences from a plan; each keeps the state, colour and slices that it has among all.
+
+    Args:
+        rows, asks: of :func:`plan_rows`.
+        only: ids of the sentences that stay; empty keeps all.
+
+    Raises:
+        InputError: if one of them is not in the report.
+    """
+    if not only:
+        return rows, asks
+    known = [row.sentence.id for row in rows]
+    unknown = sorted(only - set(known))
+    if unknown:
+        raise InputError(f"There is no sentence {unknown[0]!r} to run again; this report has {', '.join(known)}.")
+    for ask in asks:
+        ask.rows = [row for row in ask.rows if row.sentence.id in only]
+    return [row for row in rows if row.sentence.id in only], [ask for ask in asks if ask.rows]
 
 
 def _where(levels: frozenset[str], slices: tuple[int, ...], count: int, extent: tuple[int, int], of: str) -> str:

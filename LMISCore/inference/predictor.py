@@ -7,6 +7,7 @@ the text encoder once, whatever the number of slices; only masks stay in memory.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
 import logging
 from collections.abc import Sequence
@@ -27,9 +28,10 @@ from LMISCore.inference.engine import Engine
 from LMISCore.inference.maps import Explanation, explain_slices
 from LMISCore.inference.memory import LIBRARY_BYTES, MemoryEstimate, free_bytes, readable_bytes, weight_bytes
 from LMISCore.inference.naming import distinct_names
-from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, plan_rows
+from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, keep_only, plan_rows
 from LMISCore.inference.result import CaseResult
 from LMISCore.inference.slices import LEVELS, SlicePictures, organ_slices, plane_of_words, prepare_slices
+from LMISCore.networks import without_training_parts
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.findings import Vocabulary
 from LMISCore.text.report import Report, parse_report
@@ -71,10 +73,11 @@ class Predictor:
         choice = choose_device(device)
         arithmetic = choose_precision(precision, choice.name)
         if isinstance(checkpoint, Checkpoint):
-            self.checkpoint, network = checkpoint, copy.deepcopy(checkpoint.network)
+            self.checkpoint, network = checkpoint, copy.deepcopy(without_training_parts(checkpoint.network))
         else:
-            self.checkpoint = load_checkpoint(checkpoint)
-            network = self.checkpoint.network
+            loaded = load_checkpoint(checkpoint)
+            network = without_training_parts(loaded.network)
+            self.checkpoint = dataclasses.replace(loaded, network=network)
         self.card = self.checkpoint.card
         self.vocabulary = Vocabulary.from_card(self.card.vocabulary)
         self.engine = Engine(network, choice, arithmetic, self.card.image_size, batch_size)
@@ -135,6 +138,7 @@ class Predictor:
         cleanup: Cleanup | None = None,
         mask_threshold: float | None = None,
         presence_threshold: float | None = None,
+        only: frozenset[str] | set[str] = frozenset(),
     ) -> CaseResult:
         """Segment what the report's affirmed sentences say, on exactly the volume's grid.
 
@@ -144,14 +148,15 @@ class Predictor:
             progress: called with (done, total, stage); returning False cancels.
             force: ids of sentences that get a mask whatever their state and presence.
             intensity: "auto", "hu" or "picture".
-            keep_probability: keep ``(K, J, I)`` float16 probabilities of the sentences asked.
+            keep_probability: keep ``(K, J, I)`` probabilities of the sentences asked, in whole thousandths.
             organ_mask: ``(K, J, I)``, non-zero inside; head-feet words then mean thirds of this organ's extent
                 instead of the volume's. Nothing is cropped by it.
             cleanup: components to drop; None drops nothing.
             mask_threshold, presence_threshold: instead of the card's.
+            only: ids of the sentences to run; empty runs all. Their masks are those of a run of all.
 
         Raises:
-            InputError: for a report without sentences, an unknown forced id, an organ mask of another shape, values
+            InputError: for a report without sentences, an unknown id, an organ mask of another shape, values
                 that the card's convention cannot take, or weights that were trained without any text.
             Cancelled: if ``progress`` returned False.
             OutOfMemoryError: if not even one slice at a time fits.
@@ -171,6 +176,7 @@ class Predictor:
         extent_of = "volume" if organ_mask is None else "organ"
         plane = plane_of_words(volume, pictures.canonical, self.card.image, self.card.vocabulary["places"])
         rows, asks = plan_rows(report, self.vocabulary, frozenset(force), plane, pictures.count, extent, extent_of)
+        rows, asks = keep_only(rows, asks, frozenset(only))
         estimate = self.estimate_memory(volume, len(asks), keep_probability)
         warnings = [*volume.warnings, *self._memory_warnings(estimate)]
         if self.card.image["plane"] == "picture" and not volume.is_picture_2d:

@@ -1,4 +1,4 @@
-"""Reports from files: UTF-8 text or JSON. No torch."""
+"""Reports from files: UTF-8 text, JSON or a DICOM structured report. No torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from LMISCore.errors import InputError
+from LMISCore.text.structured_report import is_dicom, structured_report_text
 
 # No report is longer; a volume given by mistake in the report's place is refused before it fills the memory.
 _LONGEST_BYTES = 4_000_000
@@ -16,10 +17,12 @@ def read_report_text(path: str | Path) -> str:
     """Return the text of a report file.
 
     ``.json`` may hold the text itself, an object with the text under "report" or "text", or an object of fields such
-    as {"FINDINGS": "...", "IMPRESSION": "..."}; anything else is read as plain UTF-8 text.
+    as {"FINDINGS": "...", "IMPRESSION": "..."}. A DICOM file, whatever its ending, must be a structured report.
+    Anything else is read as plain UTF-8 text.
 
     Raises:
-        InputError: if the file is missing, empty, too long, not UTF-8 or not such JSON.
+        InputError: if the file is missing, empty, too long, not UTF-8, not such JSON, or DICOM without report text.
+        MissingDependencyError: if it is DICOM and pydicom is not installed.
     """
     path = Path(path)
     try:
@@ -29,6 +32,8 @@ def read_report_text(path: str | Path) -> str:
             content = file.read(_LONGEST_BYTES + 1)
     except OSError as error:
         raise InputError(f"Cannot read the report {path}: {error.strerror or error}; check its rights.") from error
+    if is_dicom(content) and len(content) <= _LONGEST_BYTES:
+        return structured_report_text(content, str(path))
     return report_text(content, str(path), is_json=path.suffix.lower() == ".json")
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from LMISCore.inference.naming import Colour
+from LMISCore.inference.naming import segment_term
 from LMISCore.text.prompts import Prompt
 from LMISCore.text.report import Sentence, State
+from LMISCore.text.terminology import Colour
+from LMISCore.volumes.fingerprint import fingerprint
+from LMISCore.volumes.permille import STEPS
 from LMISCore.volumes.segmentation import SegmentData
 from LMISCore.volumes.volume import Geometry
 
@@ -28,7 +31,8 @@ class SentenceResult:
         presence: score in [0, 1]; None where the network was not asked.
         mask: ``(K, J, I)`` bool on the volume's grid, never empty; None where there is no segment. Equal prompts
             share one array.
-        probability: ``(K, J, I)`` float16 on the volume's grid, only when it was to be kept.
+        permille: ``(K, J, I)`` uint16, the probability in thousandths on the volume's grid, only when it was to be
+            kept; :func:`LMISCore.volumes.permille.cut` cuts a mask from it.
         volume_ml: of the mask, mL; see ``CaseResult.spacing_known``.
         slices: how many slices the mask touches.
         asked_slices: how many slices the sentence was asked on.
@@ -44,13 +48,18 @@ class SentenceResult:
     forced: bool = False
     presence: float | None = None
     mask: np.ndarray | None = None
-    probability: np.ndarray | None = None
+    permille: np.ndarray | None = None
     volume_ml: float | None = None
     slices: int | None = None
     asked_slices: int | None = None
     segment_id: str | None = None
     name: str = ""
     colour: Colour | None = None
+
+    @property
+    def probability(self) -> np.ndarray | None:
+        """``(K, J, I)`` float32, rounded down to thousandths; None unless it was to be kept."""
+        return None if self.permille is None else self.permille.astype(np.float32) / np.float32(STEPS)
 
     def add_reason(self, phrase: str) -> None:
         """Put a phrase behind the reasons there are."""
@@ -111,7 +120,14 @@ class CaseResult:
     def segment_data(self) -> list[SegmentData]:
         """The segments as files store them, each explaining itself by its tags."""
         return [
-            SegmentData(row.segment_id or "", row.name, row.colour or (1.0, 1.0, 1.0), row.mask, self.tags(row))
+            SegmentData(
+                row.segment_id or "",
+                row.name,
+                row.colour or (1.0, 1.0, 1.0),
+                row.mask,
+                self.tags(row),
+                segment_term(row.sentence).entry(),
+            )
             for row in self.segments
             if row.mask is not None
         ]
@@ -135,6 +151,9 @@ class CaseResult:
             "Date": about["date"],
             "Device": f"{about['device']['name']}, {about['precision']['name']}",
             "Cleanup": about["cleanup"],
+            "VolumeMl": "" if row.volume_ml is None else f"{row.volume_ml:.3f}",
+            # By which an edit of the mask is noticed, whatever program made it.
+            "Mask": "" if row.mask is None else fingerprint(row.mask, self.geometry.matrix()),
         }
 
     def to_dict(self) -> dict[str, Any]:

@@ -180,17 +180,18 @@ def _finite(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[Any], tupl
     return np.nan_to_num(array, nan=low, neginf=low, posinf=high), (message,)
 
 
-def write_volume(path: str | Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
+def write_volume(path: str | Path, array: npt.NDArray[Any], geometry: Geometry, compress: bool = True) -> None:
     """Write an array on a grid, whole or not at all; the suffix chooses .nrrd, .nii.gz, .nii or .mha.
 
     The grid comes back within 1e-9 from NRRD and MHA; NIfTI keeps it in single precision (origin and spacing to 1e-7
-    of their size, directions to 1e-7). Compressed except for .nii.
+    of their size, directions to 1e-7).
 
     Args:
         path: file to write; missing folders are made.
         array: (K, J, I) or colour (K, J, I, 3); bool (written as 0 and 1), uint8, int16, uint16, int32, float32 or
             float64.
         geometry: the grid it lies on.
+        compress: False for a file that is soon read and thrown away; .nii is never compressed.
 
     Raises:
         InputError: if the suffix is another, the file cannot be written, or the grid is sheared and the format is
@@ -219,7 +220,7 @@ def write_volume(path: str | Path, array: npt.NDArray[Any], geometry: Geometry) 
     image.SetDirection(geometry.direction)
     with atomic_path(path) as temporary:
         try:
-            sitk.WriteImage(image, str(temporary), useCompression=suffix != ".nii")
+            sitk.WriteImage(image, str(temporary), useCompression=compress and suffix != ".nii")
         except RuntimeError as error:
             raise InputError(
                 f"Cannot write {path}; expected a folder that can be written with enough free space; choose another."

@@ -88,9 +88,9 @@ def test_the_batch_size_does_not_change_the_masks(device: torch.device) -> None:
 
 def test_the_same_input_gives_the_same_bits(device: torch.device) -> None:
     first, second = (
-        tirnet(device).segment(noise_volume(), LEFT, keep_probability=True).rows[0].probability for _ in range(2)
+        tirnet(device).segment(noise_volume(), LEFT, keep_probability=True).rows[0].permille for _ in range(2)
     )
-    assert first is not None and second is not None and first.dtype == np.float16
+    assert first is not None and second is not None and first.dtype == np.uint16
     np.testing.assert_array_equal(first, second)
 
 

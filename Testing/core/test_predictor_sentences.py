@@ -11,6 +11,7 @@ from obedient import (
 )
 from predictor_makers import (
     LEFT,
+    RIGHT,
     bright_volume,
     network_of,
     obedient,
@@ -19,6 +20,7 @@ from predictor_makers import (
 from LMISCore.errors import InputError
 from LMISCore.text.findings import Vocabulary
 from LMISCore.text.report import State, parse_report
+from LMISCore.text.terminology import term_for
 from LMISCore.volumes.volume import Geometry, Volume
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,6 +49,16 @@ def test_head_feet_words_follow_the_organ_where_its_mask_is_given() -> None:
     (row,) = obedient().segment(volume, "Infection in the lower zone of the left lung.", organ_mask=organ).rows
     assert row.mask is not None and list(np.flatnonzero(row.mask.any(axis=(1, 2)))) == [6]
     assert "organ" in row.reason
+
+
+def test_each_segment_carries_its_code_and_the_first_of_a_finding_its_colour() -> None:
+    result = obedient().segment(bright_volume(12), f"{LEFT} {RIGHT}")
+    left, right = result.segment_data()
+    for segment, side in ((left, "Left"), (right, "Right")):
+        assert segment.terminology is not None
+        assert segment.terminology["type"] == ["SCT", "128601007", "Infectious disease of lung"]
+        assert segment.terminology["anatomicRegionModifier"][2] == side
+    assert left.colour == term_for("infection").colour != right.colour
 
 
 def test_feet_are_found_by_the_geometry_not_by_the_order_in_the_file() -> None:
@@ -184,3 +196,26 @@ def test_presence_is_the_mean_over_the_three_highest_slices() -> None:
     lit = 1 / (1 + np.exp(-10.0))
     dark = 1 / (1 + np.exp(10.0))
     assert row.presence == pytest.approx((lit + 2 * dark) / 3, abs=1e-4)
+
+
+def test_a_sentence_run_alone_gets_what_it_gets_among_all() -> None:
+    volume = body()
+    report = f"No effusion. {LEFT} {RIGHT} {LEFT}"
+    whole, predictor = obedient().segment(volume, report), obedient()
+    network = network_of(predictor)
+    alone = predictor.segment(volume, report, only={"text-3"})
+    (row,) = alone.rows
+    expected = whole.row("text-3")
+    assert row.sentence.id == "text-3"
+    assert (row.state, row.name, row.colour) == (expected.state, expected.name, expected.colour)
+    assert row.mask is not None and expected.mask is not None and (row.mask == expected.mask).all()
+    # One of the two questions of the report is asked: each slice once.
+    assert sum(network.decoded) == volume.geometry.size[2]
+    shared = predictor.segment(volume, report, only={"text-2"}).rows
+    assert [each.sentence.id for each in shared] == ["text-2"]
+    assert predictor.segment(volume, report, only={"text-1"}).rows[0].state == State.NEGATED
+
+
+def test_an_unknown_sentence_cannot_be_run_alone() -> None:
+    with pytest.raises(InputError, match="'text-9' to run again; this report has text-1"):
+        obedient().segment(body(), LEFT, only={"text-9"})

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint, save_tiny_encoder
 
-from LMISCore import __version__, worker
+from LMISCore import __version__, worker, worker_streams
 from LMISCore.errors import Cancelled, InputError, MissingDependencyError, OutOfMemoryError
 from LMISCore.volumes.files import write_volume
 from LMISCore.volumes.volume import Geometry
@@ -183,7 +183,7 @@ def test_bad_input_is_one_line_and_exit_code_2(start: Any, tmp_path: Path, mater
         ('{"task": "segment", "speed": 3}', "unknown key 'speed'"),
         ('{"task": "segment", "batch_size": "two"}', "batch_size"),
         ('{"task": "segment", "batch_size": true}', "batch_size"),
-        ('{"task": "segment", "force": "findings-1"}', "a list of sentence ids"),
+        ('{"task": "segment", "force": "findings-1"}', "a list of texts"),
         (b'{"task": "segment", "text": "\xe9"}', "not JSON in UTF-8"),
     ],
 )
@@ -199,7 +199,7 @@ def test_deeply_nested_json_is_bad_input_and_no_cancel(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(nested, encoding="utf-8")
     with pytest.raises(InputError, match="nested too deeply"):
         worker.read_job(tmp_path / "job.json")
-    assert not worker.is_cancel(nested)
+    assert not worker_streams.is_cancel(nested)
 
 
 def test_a_missing_job_file_is_bad_input(tmp_path: Path) -> None:
@@ -240,8 +240,8 @@ def run(path: Path) -> tuple[int, list[dict[str, Any]]]:
 
 
 def test_lines_that_are_no_cancel_do_not_stop_the_job() -> None:
-    assert [worker.is_cancel(line) for line in ("cancel\n", "CANCEL", '{"type":"cancel"}')] == [True] * 3
-    assert [worker.is_cancel(line) for line in ("", "\n", "cancelled", "{", "3", '{"type": "go"}')] == [False] * 6
+    assert [worker_streams.is_cancel(line) for line in ("cancel\n", "CANCEL", '{"type":"cancel"}')] == [True] * 3
+    assert [worker_streams.is_cancel(line) for line in ("", "\n", "cancelled", "{", "3", '{"type": "go"}')] == [False] * 6
 
 
 def test_the_end_of_stdin_stops_and_is_told_once() -> None:

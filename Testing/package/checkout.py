@@ -21,6 +21,6 @@ def tracked_files(*folders: str) -> list[str]:
     return sorted(path for path in set(result.stdout.split("\0")) if path and (ROOT / path).is_file())
 
 
-def shipped_files() -> list[str]:
-    """Return what an installation must hold, from LMISCore downwards: every module and resource, no build file."""
-    return [path for path in tracked_files("LMISCore") if not path.endswith("CMakeLists.txt")]
+def shipped_files(folder: str = "LMISCore") -> list[str]:
+    """Return what an installation must hold, from ``folder`` downwards: every module and resource, no build file."""
+    return [path for path in tracked_files(folder) if not path.endswith("CMakeLists.txt")]

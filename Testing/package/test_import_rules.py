@@ -22,7 +22,7 @@ ROWS = [
     {"checkpoints"},
     {"inference", "training", "data"},
     {"evaluation", "cohorts"},
-    {"worker", "cli"},
+    {"worker_streams", "worker", "cli"},
 ]
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}
 
@@ -37,12 +37,17 @@ TORCH_FREE = [
     "LMISCore.text.findings",
     "LMISCore.text.places",
     "LMISCore.text.prompts",
+    "LMISCore.text.structured_report",
+    "LMISCore.text.terminology",
     "LMISCore.checkpoints.card",
+    "LMISCore.checkpoints.card_text",
+    "LMISCore.checkpoints.files",
+    "LMISCore.inference.reading",
 ]
 HEAVY = {"torch", "transformers", "scipy", "SimpleITK", "slicerio"}
 
 # Import name -> the extra that brings it: only inside a function, so that the base installation works without.
-EXTRAS = {"openpyxl": "train", "tqdm": "train", "matplotlib": "plots"}
+EXTRAS = {"openpyxl": "train", "tqdm": "train", "matplotlib": "plots", "pydicom": "dicom"}
 # Import name -> distribution, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 # Parts of a listed package's own interface.

@@ -12,6 +12,7 @@ from checkout import ROOT
 
 HEADER = "import pytest\n\n@pytest.mark.golden\ndef test_recorded():\n    pass\n\n"
 LISTED = "@pytest.mark.slow\ndef test_other():\n    assert False\n"
+DRAWN = "@pytest.mark.renderer\ndef test_other():\n    pass\n"
 SKIPPED = "@pytest.mark.skip(reason='later')\ndef test_other():\n    pass\n"
 MISSING = "def test_other():\n    pytest.importorskip('a_package_that_nobody_has')\n"
 EXPECTED = "@pytest.mark.xfail\ndef test_other():\n    assert False\n"
@@ -31,6 +32,15 @@ def test_a_listed_skip_passes_and_is_counted(tmp_path: Path) -> None:
     result = _run(tmp_path, LISTED)
     assert result.returncode == pytest.ExitCode.OK
     assert "golden cases ran: 1; Slicer core tests ran: 0; skipped: 1 (asked for with --run-slow)" in result.stdout
+
+
+def test_a_skipped_picture_passes_and_is_told_apart_from_one_that_ran(tmp_path: Path) -> None:
+    (tmp_path / "views.py").write_text("def can_render():\n    return False\n", encoding="utf-8")
+    result = _run(tmp_path, DRAWN)
+    assert result.returncode == pytest.ExitCode.OK
+    assert "\npictures ran: 0\n" in result.stdout
+    (tmp_path / "views.py").write_text("def can_render():\n    return True\n", encoding="utf-8")
+    assert "\npictures ran: 1\n" in _run(tmp_path, DRAWN).stdout
 
 
 @pytest.mark.parametrize("body", [SKIPPED, MISSING, EXPECTED, BORROWED_REASON])

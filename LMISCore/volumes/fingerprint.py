@@ -1,0 +1,60 @@
+"""A short text that tells whether a mask is still the one that was made, wherever it was saved in between.
+
+Programs crop a mask to the box that holds it, turn the third axis of a left-handed grid over and write positions as
+decimal text. So the fingerprint is of the voxels inside that box, in right-handed order, together with the place of
+the box's first voxel, which is compared with a tolerance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_FORM = re.compile(r"([0-9a-f]{32}) at (\S+) (\S+) (\S+) within (\S+)")
+EMPTY = "empty"
+
+
+def bounding_box(mask: npt.NDArray[Any]) -> tuple[slice, slice, slice] | None:
+    """Return the slices of the smallest box that holds every voxel of a mask (K, J, I); None if it has none."""
+    found = []
+    for axis in range(3):
+        on = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        if not on.size:
+            return None
+        found.append(slice(int(on[0]), int(on[-1]) + 1))
+    return found[0], found[1], found[2]
+
+
+def fingerprint(mask: npt.NDArray[np.bool_], matrix: npt.NDArray[np.float64]) -> str:
+    """Return the fingerprint of a mask.
+
+    Args:
+        mask: bool (K, J, I).
+        matrix: 4x4, index (i, j, k, 1) of ``mask`` to LPS in mm; an axis may be turned, mirrored or swapped.
+    """
+    box = bounding_box(mask)
+    if box is None:
+        return EMPTY
+    first = [part.start for part in reversed(box)]
+    inside = mask[box]
+    if np.linalg.det(matrix[:3, :3]) < 0:
+        inside, first[2] = inside[::-1], box[0].stop - 1
+    digest = hashlib.sha256(repr(inside.shape).encode())
+    digest.update(np.packbits(inside).tobytes())
+    x, y, z = (matrix @ [*first, 1.0])[:3]
+    # Far more than rounding in a file, far less than a voxel.
+    tolerance = float(np.linalg.norm(matrix[:3, :3], axis=0).min()) / 10
+    return f"{digest.hexdigest()[:32]} at {x:.4f} {y:.4f} {z:.4f} within {tolerance:.3g}"
+
+
+def same_mask(one: str, other: str) -> bool:
+    """Tell whether two fingerprints are of the same voxels at the same place in the patient."""
+    first, second = _FORM.fullmatch(one), _FORM.fullmatch(other)
+    if first is None or second is None:
+        return one == other
+    apart = max(abs(float(first[axis]) - float(second[axis])) for axis in (2, 3, 4))
+    return first[1] == second[1] and apart <= max(float(first[5]), float(second[5]))

@@ -1,0 +1,226 @@
+"""Putting a finished run into the scene: which segmentation each sentence goes to, and what is kept as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from LanguageSegmentLib.binding import (
+    SegmentRecord,
+    bind,
+    createReportNode,
+    editedSegments,
+    fieldsOf,
+    markReportNode,
+    putSegments,
+    reportNodeOf,
+    segmentationsOf,
+    segmentsOf,
+    sentencesOf,
+)
+from LanguageSegmentLib.report_sources import ReportSource
+from LMISCore.errors import InputError
+from LMISCore.volumes.segmentation import TAG_PREFIX, SegmentData
+
+
+@dataclass
+class SegmentReportResult:
+    """What came of a report.
+
+    Attributes:
+        reportNode: the report's text node.
+        segmentationNodes: those that hold a segment of the sentences that were run.
+        rows: one per sentence that was run, in the report's order, as ``SentenceResult.to_dict`` has them, and with
+            "key", the sentence's key; "segmentation_id", the ID of the node that holds its segment; "segment_id", the
+            segment's own; None where it has none.
+        provenance: checkpoint, intensity, device, thresholds and the rest.
+        messages: sentences for the user.
+        log: what the worker told on its way: device, intensity, memory.
+        records: by sentence key, name, colour, tags and terminology of each segment that was made, without its mask.
+        writtenNodes: segmentations that were written to, each as one step that can be undone; also those that lost
+            segments only.
+        probabilities: by sentence key, the file of its kept probability in thousandths, where they were to be kept.
+    """
+
+    reportNode: Any
+    segmentationNodes: list[Any]
+    rows: list[dict[str, Any]]
+    provenance: dict[str, Any]
+    messages: list[str]
+    log: list[str] = field(default_factory=list)
+    records: dict[str, SegmentRecord] = field(default_factory=dict)
+    probabilities: dict[str, Path] = field(default_factory=dict)
+    writtenNodes: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Landing:
+    """A finished run and where it is to go; see ``SegmentReportOptions`` for the choices.
+
+    Attributes:
+        scene: that of the volume.
+        volumeNode: that was segmented.
+        source: the report.
+        rows: of the worker.
+        segments: of the worker's file, by its segment ids.
+        provenance: of the worker.
+        messages, log: sentences so far.
+        probabilities: by sentence id, files of kept probabilities.
+    """
+
+    scene: Any
+    volumeNode: Any
+    source: ReportSource
+    rows: Sequence[Mapping[str, Any]]
+    segments: Mapping[str, SegmentData]
+    provenance: dict[str, Any]
+    segmentationNode: Any = None
+    onePerField: bool = False
+    replaceEdited: bool = False
+    messages: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    probabilities: Mapping[str, Path] = field(default_factory=dict)
+
+
+def land(landing: Landing) -> SegmentReportResult:
+    """Write a run's segments into the scene, in place where their sentences have segments already.
+
+    A sentence that has no mask any more loses its segment; one whose segment was edited by hand keeps it, unless
+    edited ones are to be replaced. If something goes wrong, nodes that were made are taken away again.
+
+    Raises:
+        InputError: if a segmentation cannot take the segments.
+    """
+    made: list[Any] = []
+    try:
+        return _Lander(landing, made).land()
+    except BaseException:
+        for node in reversed(made):
+            landing.scene.RemoveNode(node)
+        raise
+
+
+class _Lander:
+    def __init__(self, landing: Landing, made: list[Any]) -> None:
+        self._landing = landing
+        self._made = made
+        self._messages = list(landing.messages)
+        self._written: list[Any] = []
+        if landing.source.node is None:
+            self._report = createReportNode(landing.source.text, landing.source.name, landing.scene)
+            made.append(self._report)
+        else:
+            self._report = landing.source.node
+            markReportNode(self._report)
+        self._keys = {sentence.id: sentence.key for sentence in sentencesOf(self._report)}
+
+    def land(self) -> SegmentReportResult:
+        landing = self._landing
+        rows = [{**row, "key": self._keys[row["id"]], "segmentation_id": None} for row in landing.rows]
+        masks = {row["key"]: landing.segments.get(row["segment_id"] or "") for row in rows}
+        groups: dict[str, tuple[Any, list[dict[str, Any]]]] = {}
+        for row in rows:
+            node = self._target(row, masks[row["key"]] is not None)
+            row["segment_id"] = None
+            if node is not None:
+                groups.setdefault(node.GetID(), (node, []))[1].append(row)
+        nodes = []
+        records: dict[str, SegmentRecord] = {}
+        for node, members in groups.values():
+            records.update(self._put(node, members, masks))
+            if any(row["segment_id"] for row in members):
+                nodes.append(node)
+        kept = {self._keys[name]: path for name, path in landing.probabilities.items()}
+        return SegmentReportResult(
+            self._report, nodes, rows, landing.provenance, self._messages, landing.log, records, kept, self._written
+        )
+
+    def _target(self, row: Mapping[str, Any], hasMask: bool) -> Any:
+        """The segmentation that a row's segment is in or goes to; None where it has none and needs none."""
+        landing = self._landing
+        if landing.segmentationNode is not None:
+            if reportNodeOf(landing.segmentationNode) is not self._report:
+                bind(landing.segmentationNode, self._report)
+            return landing.segmentationNode
+        there = [node for node, _ in segmentsOf(self._report, row["key"]) if self._isOfVolume(node)]
+        if there:
+            return there[0]
+        if not hasMask:
+            return None
+        of = [node for node in segmentationsOf(self._report, row["field"]) if self._isOfVolume(node)]
+        if landing.onePerField:
+            of = [node for node in of if fieldsOf(node) == [row["field"]]]
+        return of[0] if of else self._newSegmentation(row["field"])
+
+    def _isOfVolume(self, segmentationNode: Any) -> bool:
+        role = segmentationNode.GetReferenceImageGeometryReferenceRole()
+        return segmentationNode.GetNodeReference(role) in (None, self._landing.volumeNode)
+
+    def _newSegmentation(self, fieldName: str) -> Any:
+        landing = self._landing
+        own = landing.onePerField
+        name = " ".join(filter(None, [landing.volumeNode.GetName(), fieldName if own else "", "segments"]))
+        node = landing.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", landing.scene.GenerateUniqueName(name))
+        self._made.append(node)
+        node.CreateDefaultDisplayNodes()
+        node.SetReferenceImageGeometryParameterFromVolumeNode(landing.volumeNode)
+        bind(node, self._report, [fieldName] if own else [])
+        return node
+
+    def _put(
+        self, node: Any, rows: Iterable[dict[str, Any]], masks: Mapping[str, SegmentData | None]
+    ) -> dict[str, SegmentRecord]:
+        landing = self._landing
+        edited = set() if landing.replaceEdited else set(editedSegments(node))
+        written: list[dict[str, Any]] = []
+        records: list[SegmentRecord] = []
+        for row in rows:
+            there = {segmentId for other, segmentId in segmentsOf(self._report, row["key"]) if other is node}
+            if there & edited:
+                name = node.GetSegmentation().GetSegment(sorted(there & edited)[0]).GetName()
+                self._messages.append(f"The segment {name!r} was edited by hand and is kept as it is.")
+                row["segment_id"], row["segmentation_id"] = sorted(there & edited)[0], node.GetID()
+                continue
+            data = masks[row["key"]]
+            if data is not None or there:
+                written.append(row)
+                records.append(_record(row["key"], data))
+        if records:
+            self._written.append(node)
+        ids = putSegments(node, landing.volumeNode, records, replaceEdited=landing.replaceEdited) if records else []
+        for row, segmentId in zip(written, ids, strict=True):
+            row["segment_id"] = segmentId
+            row["segmentation_id"] = None if segmentId is None else node.GetID()
+        return {each.sentenceKey: replace(each, mask=None) for each in records if each.mask is not None}
+
+
+def _record(key: str, data: SegmentData | None) -> SegmentRecord:
+    if data is None:
+        return SegmentRecord(key, None, "", (1.0, 1.0, 1.0))
+    tags = {name.removeprefix(TAG_PREFIX): value for name, value in data.tags.items()}
+    return SegmentRecord(key, data.mask, data.name, data.colour, tags, _terminology(data))
+
+
+def _terminology(data: SegmentData) -> str | None:
+    if data.terminology is None:
+        return None
+    # slicerio is there, as it has just read the file.
+    from slicerio.segmentation import terminology_entry_to_string
+
+    return str(terminology_entry_to_string(data.terminology))
+
+
+def checkChoices(segmentationNode: Any, onePerField: bool) -> None:
+    """Refuse a segmentation that cannot take a report's segments, before anything is run.
+
+    Raises:
+        InputError: if it is no segmentation, or each field is to get its own beside it.
+    """
+    if segmentationNode is None:
+        return
+    if not segmentationNode.IsA("vtkMRMLSegmentationNode"):
+        raise InputError(f"The node {segmentationNode.GetName()!r} is no segmentation; choose a segmentation node.")
+    if onePerField:
+        raise InputError("A segmentation was given and one for each field was asked for; choose one of the two.")

@@ -1,0 +1,304 @@
+"""One run of the worker for one volume and report of the scene: started, polled, cancelled, and landed in the scene.
+
+Nothing lands in a scene that was closed meanwhile, nor for a volume or report that was changed or removed meanwhile.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from LanguageSegmentLib.landing import Landing, SegmentReportResult, checkChoices, land
+from LanguageSegmentLib.report_nodes import isReportNode, reportOf, sentencesOf
+from LanguageSegmentLib.report_sources import ReportSource, reportSource
+from LanguageSegmentLib.runner import SubprocessRunner, WorkerRunner
+from LanguageSegmentLib.temporary import temporaryFolder
+from LanguageSegmentLib.volume_files import geometryOf, hasNominalSpacing, writeNode, writeOrgan
+from LMISCore.errors import Cancelled, InputError, LMISError, MissingDependencyError, OutOfMemoryError
+from LMISCore.text.report import parse_report
+from LMISCore.volumes.segmentation import read_segmentation
+from LMISCore.volumes.volume import Geometry
+
+Progress = Callable[[int, int, str], "bool | None"]
+
+_ERRORS: dict[str, type[LMISError]] = {
+    kind.kind: kind for kind in (InputError, MissingDependencyError, OutOfMemoryError, Cancelled)
+}
+_CASE = "volume"
+
+
+@dataclass
+class SegmentReportOptions:
+    """How a report is segmented.
+
+    Attributes:
+        checkpoint: folder or file of the weights; None takes the bundled ones.
+        fields: names of the report's fields to run, such as ("FINDINGS",); None runs all.
+        segmentationNode: where the segments go; None takes the one that the report has already, or makes one.
+        onePerField: make a segmentation for each field of the report instead of one for all.
+        device: auto, cpu, cuda, cuda:N or mps.
+        force: ids or keys of sentences that get a mask whatever their state.
+        only: ids or keys of the sentences to run; empty runs all.
+        threshold, presence: instead of the checkpoint's mask and presence thresholds.
+        intensity: auto, hu or picture.
+        organNode: mask of the organ whose extent head-feet words divide.
+        replaceEdited: whether segments that were changed by hand are replaced too.
+        textEncoder: name or folder, instead of the checkpoint's own.
+        probabilityFolder: where to keep each asked sentence's probabilities, to be cut again at other thresholds; None
+            keeps none.
+    """
+
+    checkpoint: str | Path | None = None
+    fields: Collection[str] | None = None
+    segmentationNode: Any = None
+    onePerField: bool = False
+    device: str = "auto"
+    force: Collection[str] = ()
+    only: Collection[str] = ()
+    threshold: float | None = None
+    presence: float | None = None
+    intensity: str = "auto"
+    organNode: Any = None
+    replaceEdited: bool = False
+    textEncoder: str | Path | None = None
+    probabilityFolder: Path | None = None
+
+
+@dataclass
+class _State:
+    """What the messages have told so far."""
+
+    result: dict[str, Any] | None = None
+    error: LMISError | None = None
+    messages: list[str] = field(default_factory=list)
+
+
+class SegmentReportRun:
+    """A run that was started; :meth:`poll` it until it says False, then take its :meth:`result`.
+
+    Args:
+        volumeNode: the volume.
+        report: see :func:`LanguageSegmentLib.report_sources.reportSource`.
+        options: how.
+        runner: what runs the worker; None starts a process.
+        progress: called with (done, total, stage) during :meth:`poll`; returning False cancels.
+
+    Raises:
+        LMISError: in one sentence, if something about the input is wrong or the worker cannot be started.
+    """
+
+    def __init__(
+        self,
+        volumeNode: Any,
+        report: Any,
+        options: SegmentReportOptions | None = None,
+        runner: WorkerRunner | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._options = options or SegmentReportOptions()
+        self._volumeNode = volumeNode
+        self._geometry = geometryOf(volumeNode)
+        self._scene = volumeNode.GetScene()
+        if self._scene is None:
+            raise InputError(f"The volume {volumeNode.GetName()!r} is in no scene; add it to one first.")
+        self._source: ReportSource = reportSource(report)
+        checkChoices(self._options.segmentationNode, self._options.onePerField)
+        self._progress = progress
+        self._state = _State()
+        self._voxelsChanged = volumeNode.GetImageData().GetMTime()
+        self._closed = False
+        self._landed: SegmentReportResult | None = None
+        self._runner = runner or SubprocessRunner()
+        self._folder = temporaryFolder("lmis-volume-")
+        self._observation = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClose)
+        try:
+            self._runner.start(self._job(), self._onMessage)
+        except BaseException:
+            self.close()
+            raise
+
+    def _job(self) -> dict[str, Any]:
+        options, folder = self._options, Path(self._folder.name)
+        force, only = self._sentenceIds(options.force), self._sentenceIds(options.only)
+        if options.fields is not None:
+            only = self._ofFields(options.fields, only)
+        organ = None
+        if options.organNode is not None:
+            organ = folder / "organ.nrrd"
+            writeOrgan(organ, options.organNode, self._volumeNode)
+        path = folder / f"{_CASE}.nrrd"
+        writeNode(path, self._volumeNode)
+        return {
+            "task": "segment",
+            "volume": str(path),
+            "text": self._source.text,
+            "out": str(folder / "out"),
+            "checkpoint": None if options.checkpoint is None else str(options.checkpoint),
+            "device": options.device,
+            "intensity": options.intensity,
+            "force": force,
+            "only": only,
+            "threshold": options.threshold,
+            "presence": options.presence,
+            "organ": None if organ is None else str(organ),
+            "text_encoder": None if options.textEncoder is None else str(options.textEncoder),
+            "overlay": False,
+            "probabilities": options.probabilityFolder is not None,
+            "nominal_spacing": hasNominalSpacing(self._volumeNode),
+        }
+
+    def _sentenceIds(self, given: Collection[str]) -> list[str]:
+        """Sentence ids for ids or keys; what is neither stays as it is, for the worker to refuse by name."""
+        if isinstance(given, str):
+            raise InputError(f"The sentences were given as the text {given!r}; give a list of sentence ids.")
+        node = self._source.node
+        keys = {sentence.key: sentence.id for sentence in sentencesOf(node)} if isReportNode(node) else {}
+        return [keys.get(name, name) for name in given]
+
+    def _ofFields(self, fields: Collection[str], only: Sequence[str]) -> list[str]:
+        wanted = {fields} if isinstance(fields, str) else set(fields)
+        node = self._source.node
+        report = parse_report(self._source.text) if node is None else reportOf(node)
+        names = [part.name for part in report.fields]
+        unknown = sorted(wanted - set(names))
+        if unknown:
+            raise InputError(f"The report has no field {unknown[0]!r}; it has {', '.join(map(repr, names))}.")
+        ids = [sentence.id for part in report.fields if part.name in wanted for sentence in part.sentences]
+        chosen = [name for name in ids if not only or name in only]
+        if not chosen:
+            raise InputError(f"None of the sentences to run is in {', '.join(sorted(wanted))}; choose other fields.")
+        return chosen
+
+    def _onSceneClose(self, caller: Any, event: str) -> None:
+        self._closed = True
+        self.cancel()
+
+    def _onMessage(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "result":
+            self._state.result = message
+        elif kind == "error":
+            error = _ERRORS.get(message["kind"], LMISError)(message["message"])
+            for line in message.get("stderr", ()):
+                error.add_note(line)
+            self._state.error = error
+        elif kind == "log":
+            self._state.messages.append(message["message"])
+        elif kind == "progress" and self._progress is not None:
+            goOn = self._progress(message["done"], message["total"], message["stage"])
+            if goOn is False:
+                self.cancel()
+
+    def cancel(self) -> None:
+        """Ask the run to stop; :meth:`poll` tells when it has, and :meth:`result` then raises ``Cancelled``."""
+        self._runner.cancel()
+
+    def poll(self) -> bool:
+        """Take what the worker has sent; whether it still runs. When it has ended well, the segments land here.
+
+        Raises:
+            LMISError: as :meth:`result`, in the call in which the run ends.
+        """
+        if self._landed is not None:
+            return False
+        try:
+            if self._runner.poll():
+                return True
+            self._land()
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return False
+
+    def result(self) -> SegmentReportResult:
+        """What came of it, once :meth:`poll` has said False.
+
+        Raises:
+            Cancelled: if it was cancelled, or the scene was closed meanwhile.
+            LMISError: if it failed, in one sentence.
+        """
+        if self._landed is None:
+            raise self._state.error or LMISError("The run has not ended; poll it until it has.")
+        return self._landed
+
+    def close(self) -> None:
+        """Stop the worker if it still runs and remove the temporary files; nothing lands after that."""
+        if self._observation is not None:
+            self._scene.RemoveObserver(self._observation)
+            self._observation = None
+        self._runner.close()
+        self._folder.cleanup()
+
+    def _land(self) -> None:
+        state, options = self._state, self._options
+        self._checkStillThere()
+        if state.error is not None:
+            raise state.error
+        if state.result is None:
+            state.error = LMISError("The worker ended without a result; run it again.")
+            raise state.error
+        path = state.result["outputs"]["segmentation"]
+        segments = [] if path is None else read_segmentation(path)[0]
+        self._landed = land(
+            Landing(
+                scene=self._scene,
+                volumeNode=self._volumeNode,
+                source=self._source,
+                rows=state.result["rows"],
+                segments={segment.id: segment for segment in segments},
+                provenance={**state.result["provenance"], "volume": self._volumeNode.GetName()},
+                segmentationNode=options.segmentationNode,
+                onePerField=options.onePerField,
+                replaceEdited=options.replaceEdited,
+                messages=[*state.result["warnings"], state.result["message"]],
+                log=state.messages,
+                probabilities=self._keepProbabilities(),
+            )
+        )
+
+    def _keepProbabilities(self) -> dict[str, Path]:
+        """Take the kept probabilities out of the folder that is about to go."""
+        folder = self._options.probabilityFolder
+        assert self._state.result is not None
+        if folder is None:
+            return {}
+        # Under a name of its own each: an earlier run's file may still be wanted for a step back.
+        made = Path(tempfile.mkdtemp(dir=folder))
+        given = self._state.result.get("probabilities", {})
+        return {name: Path(shutil.move(path, made / Path(path).name)) for name, path in given.items()}
+
+    def _checkStillThere(self) -> None:
+        """Refuse to land where what was segmented is no longer what stands there."""
+        gone = None
+        volume, source, target = self._volumeNode, self._source, self._options.segmentationNode
+        if self._closed:
+            gone = "The scene was closed while the report was segmented"
+        elif volume.GetScene() is not self._scene:
+            gone = "The volume was removed while the report was segmented"
+        elif source.node is not None and source.node.GetScene() is not self._scene:
+            gone = "The report was removed while it was segmented"
+        elif target is not None and target.GetScene() is not self._scene:
+            gone = "The segmentation was removed while the report was segmented"
+        if gone is not None:
+            self._state.error = Cancelled(f"{gone}; nothing was put into the scene.")
+            raise self._state.error
+        changed = None
+        if source.node is not None and (source.node.GetText() or "") != source.text:
+            changed = "report"
+        elif not _same(self._geometry, volume) or volume.GetImageData().GetMTime() != self._voxelsChanged:
+            changed = "volume"
+        if changed is not None and self._state.error is None:
+            self._state.error = InputError(
+                f"The {changed} was changed while it was segmented, so nothing was put into the scene; run it again."
+            )
+
+
+def _same(geometry: Geometry, volumeNode: Any) -> bool:
+    return volumeNode.GetImageData() is not None and geometryOf(volumeNode).same_as(geometry)

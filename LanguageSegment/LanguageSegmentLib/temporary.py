@@ -1,0 +1,22 @@
+"""Temporary folders, and one plain sentence where there can be none."""
+
+from __future__ import annotations
+
+import tempfile
+
+from LMISCore.errors import InputError
+
+
+def temporaryFolder(prefix: str) -> tempfile.TemporaryDirectory[str]:
+    """Make a temporary folder, which goes when it is cleaned up or forgotten.
+
+    Raises:
+        InputError: if the disk is full or nothing may be written there.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InputError(
+            f"No temporary folder could be made ({error.strerror or error}); free disk space, or set another temporary "
+            "folder in the environment variable TMPDIR and start again."
+        ) from error

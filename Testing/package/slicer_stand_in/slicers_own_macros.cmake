@@ -1,0 +1,30 @@
+# Slicer's own macros for scripted modules and their tests, from the checkout LANGUAGESEGMENT_SLICER_SOURCE. What they call
+# of CTK and of a built Slicer is stood in for: CTK's macro copies at build time what it installs, this one only installs.
+
+set(_slicer_cmake "${LANGUAGESEGMENT_SLICER_SOURCE}/CMake")
+set(Slicer_USE_PYTHONQT ON)
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "${Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR}")
+set(Slicer_PYTHON_MODULE_TEST_TEMPLATES_DIR "${LANGUAGESEGMENT_SLICER_SOURCE}/Base/QTCore/Testing/Python")
+set(Slicer_ExternalData_DATA_MANAGEMENT_TARGET "SlicerData")
+set(Slicer_LAUNCHER_EXECUTABLE "Slicer")
+
+include(ExternalData)
+include("${_slicer_cmake}/SlicerMacroBuildScriptedModule.cmake")
+include("${_slicer_cmake}/SlicerMacroConfigureGenericPythonModuleTests.cmake")
+include("${_slicer_cmake}/SlicerMacroPythonTesting.cmake")
+
+function(ctkMacroCompilePythonScript)
+  cmake_parse_arguments(_ctk "NO_INSTALL_SUBDIR" "TARGET_NAME;DESTINATION_DIR;INSTALL_DIR" "SCRIPTS;RESOURCES" ${ARGN})
+  if(_ctk_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "unknown keywords: ${_ctk_UNPARSED_ARGUMENTS}")
+  endif()
+  set(_target "${_ctk_INSTALL_DIR}")
+  if(NOT _ctk_NO_INSTALL_SUBDIR)
+    get_filename_component(_subdir "${_ctk_DESTINATION_DIR}" NAME)
+    set(_target "${_target}/${_subdir}")
+  endif()
+  foreach(_file IN LISTS _ctk_SCRIPTS _ctk_RESOURCES)
+    get_filename_component(_folder "${_file}" DIRECTORY)
+    install(FILES "${_file}" DESTINATION "${_target}/${_folder}")
+  endforeach()
+endfunction()
