@@ -95,10 +95,14 @@ class Asker:
         inside[top : top + height, left : left + width] = 1
         return float(slice_presence(probability * inside))
 
+    @property
+    def threshold(self) -> float:
+        """The card's cut of the probability."""
+        return float(self.card.thresholds["mask"])
+
     def mask(self, prepared: SlicePictures, probability: Tensor) -> np.ndarray:
         """Restore a probability ``(h, w)`` to native resolution and cut it: ``(H, W)`` bool."""
-        restored = prepared.frame.restore(probability.numpy())
-        cut: np.ndarray = restored >= float(self.card.thresholds["mask"])
+        cut: np.ndarray = prepared.frame.restore(probability.numpy()) >= self.threshold
         return cut
 
 

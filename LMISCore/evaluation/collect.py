@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from torch import Tensor
 
 from LMISCore.data.lungs import LungGeometry, Side
 from LMISCore.data.manifest import Pair
@@ -15,7 +16,9 @@ from LMISCore.errors import Cancelled
 from LMISCore.evaluation import conditions as asked
 from LMISCore.evaluation.asking import Asker, changed_volume
 from LMISCore.evaluation.conditions import Condition
-from LMISCore.evaluation.obedience import LungAnswer, lungs_in_view, measure_lung
+from LMISCore.evaluation.obedience import LungAnswer, measure_lung, places_in_view
+from LMISCore.evaluation.places import zone_sentence
+from LMISCore.evaluation.quality import Quality, SurfaceRule, measure_native, measure_network, pack_mask
 from LMISCore.evaluation.robustness import CHANGES, change_picture
 from LMISCore.inference.slices import SlicePictures
 from LMISCore.metrics.overlap import Counts, count
@@ -46,12 +49,19 @@ class Answers:
 
     Attributes:
         counts: by condition, agreement of each slice with its truth; None where it was not asked.
-        lungs: by slice and lung, for the lungs in view.
+        presence: by condition, each slice's presence score; None where it was not asked.
+        native, network: by slice, what the right sentence's answer is worth at either resolution.
+        masks: by slice, the right sentence's answer, packed.
+        places: by slice, lung and third (None for the whole lung), for those in view.
         changed: by change of the picture, as ``counts``.
     """
 
     counts: dict[str, list[Counts | None]]
-    lungs: dict[tuple[int, Side], LungAnswer] = field(default_factory=dict)
+    presence: dict[str, list[float | None]]
+    native: dict[int, Quality] = field(default_factory=dict)
+    network: dict[int, Quality] = field(default_factory=dict)
+    masks: dict[int, bytes] = field(default_factory=dict)
+    places: dict[tuple[int, Side, str | None], LungAnswer] = field(default_factory=dict)
     changed: dict[str, list[Counts | None]] = field(default_factory=dict)
 
 
@@ -65,7 +75,9 @@ class Task:
         geometries: of each case's lungs.
         fits: the cards' intensity conventions, fitted to each case.
         conditions: the right sentence first.
-        finding: name asked for in single lungs; None where obedience is not measured.
+        finding: name asked for in single places; None where obedience is not measured.
+        zones: names of the thirds of a lung that are asked for, from the picture's top down.
+        surface: how outlines are compared; None leaves their distances out.
         robustness: whether to ask about changed pictures.
         seed: of the noise.
     """
@@ -77,6 +89,8 @@ class Task:
     fits: Fits
     conditions: list[Condition]
     finding: str | None
+    zones: tuple[str, ...]
+    surface: SurfaceRule | None
     robustness: bool
     seed: int
 
@@ -89,7 +103,9 @@ def collect(task: Task, progress: Progress) -> Answers:
     """
     total = len(task.pairs)
     names = [condition.name for condition in task.conditions] + ([asked.IMAGE_ONLY] if task.image_only else [])
-    answers = Answers({name: [None] * total for name in names})
+    answers = Answers(
+        {name: [None] * total for name in names}, {condition.name: [None] * total for condition in task.conditions}
+    )
     if task.robustness:
         answers.changed = {name: [None] * total for name in CHANGES}
 
@@ -117,36 +133,65 @@ def _ask_sentences(
     """Ask each slice all its sentences, every distinct one once."""
     asker = task.asker
     features = asker.features(prepared)
-    lungs = [_lung_sentences(task, row, item) for row, item in zip(rows, slices, strict=True)]
+    places = [_place_sentences(task, row, item) for row, item in zip(rows, slices, strict=True)]
     questions = [
         (place, sentence)
         for place, row in enumerate(rows)
-        for sentence in dict.fromkeys([*_sentences(task, row), *lungs[place].values()])
+        for sentence in dict.fromkeys([*_sentences(task, row), *places[place].values()])
     ]
     found = dict(zip(questions, asker.ask(features, questions), strict=True))
-    masks = {question: asker.mask(prepared[question[0]], value) for question, value in found.items()}
-    for place, (row, item) in enumerate(zip(rows, slices, strict=True)):
-        for condition in task.conditions:
-            sentence = condition.sentences[row]
-            if sentence is not None:
-                answers.counts[condition.name][row] = count(masks[place, sentence], item.truth)
-        geometry = task.geometries[task.pairs[row].case]
-        for side, sentence in lungs[place].items():
-            assert geometry is not None
-            presence = asker.presence(prepared[place], found[place, sentence])
-            answers.lungs[row, side] = measure_lung(row, side, masks[place, sentence], item.truth, geometry, presence)
+    for number, (row, item) in enumerate(zip(rows, slices, strict=True)):
+        # The masks of one slice at a time: a large picture's, for all sentences of a batch, would fill the memory.
+        mine = {sentence: value for (owner, sentence), value in found.items() if owner == number}
+        _judge(task, row, item, prepared[number], mine, places[number], answers)
+
+
+def _judge(
+    task: Task,
+    row: int,
+    item: TruthSlice,
+    prepared: SlicePictures,
+    found: dict[str, Tensor],
+    places: dict[tuple[Side, str | None], str],
+    answers: Answers,
+) -> None:
+    """Compare the answers to one slice's sentences with its truth."""
+    asker = task.asker
+    masks = {sentence: asker.mask(prepared, value) for sentence, value in found.items()}
+    presence = {sentence: asker.presence(prepared, value) for sentence, value in found.items()}
+    for condition in task.conditions:
+        sentence = condition.sentences[row]
+        if sentence is not None:
+            answers.counts[condition.name][row] = count(masks[sentence], item.truth)
+            answers.presence[condition.name][row] = presence[sentence]
+    right = task.conditions[0].sentences[row]
+    assert right is not None, "the first condition is asked of every slice"
+    probability = found[right].numpy()
+    restored = prepared.frame.restore(probability)
+    answers.native[row] = measure_native(item, restored, masks[right], task.surface)
+    answers.network[row] = measure_network(item, prepared.frame, probability, asker.threshold, task.surface)
+    answers.masks[row] = pack_mask(masks[right])
+    geometry = task.geometries[task.pairs[row].case]
+    for (side, zone), sentence in places.items():
+        assert geometry is not None
+        answers.places[row, side, zone] = measure_lung(
+            row, side, masks[sentence], item.truth, geometry, presence[sentence], zone, task.zones, masks[right]
+        )
 
 
 def _sentences(task: Task, row: int) -> list[str]:
     return [text for condition in task.conditions if (text := condition.sentences[row]) is not None]
 
 
-def _lung_sentences(task: Task, row: int, item: TruthSlice) -> dict[Side, str]:
-    """The plainest sentence about each lung in view."""
+def _place_sentences(task: Task, row: int, item: TruthSlice) -> dict[tuple[Side, str | None], str]:
+    """The plainest sentence about each lung, and each third of one, in view."""
     geometry = task.geometries[task.pairs[row].case]
     if task.finding is None or geometry is None or item.lungs is None:
         return {}
-    return {side: side_sentence(task.finding, side) for side in lungs_in_view(item.lungs, geometry)}
+    return {
+        (side, zone): side_sentence(task.finding, side) if zone is None else zone_sentence(task.finding, side, zone)
+        for side, zone in places_in_view(item.lungs, geometry, task.zones)
+    }
 
 
 def _ask_image_only(task: Task, asker: Asker, rows: list[int], slices: list[TruthSlice], answers: Answers) -> None:

@@ -1,13 +1,15 @@
-"""Measure a checkpoint on one split of a data set: overlap, what the text does, obedience and robustness.
+"""Measure a checkpoint on one split of a data set: overlap, outlines, calibration, what the text does, robustness.
 
-Every figure is taken at the pictures' native resolution with the card's own mask threshold. Each slice's image
-features are computed once and shared by all its sentences. A run on Test is written to the test log, always.
+Every figure is taken at the pictures' native resolution with the card's own mask threshold; those of the right
+sentence also at the network's. Each slice's image features are computed once and shared by all its sentences. A run on
+Test is written to the test log, always.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,22 +18,40 @@ import numpy as np
 
 import LMISCore
 from LMISCore.checkpoints.store import Checkpoint, load_checkpoint
-from LMISCore.data.lungs import SIDES
 from LMISCore.data.manifest import CASE_PATTERN, Pair, data_hash, read_pairs
 from LMISCore.data.slices import case_geometries
 from LMISCore.errors import InputError
 from LMISCore.evaluation import conditions as asked
 from LMISCore.evaluation import test_log
 from LMISCore.evaluation.asking import Asker, reads_text
-from LMISCore.evaluation.collect import Answers, Progress, Task, collect, fit_cases
-from LMISCore.evaluation.figures import POLICY, overlap_figures, paired_figures
-from LMISCore.evaluation.obedience import summarise_obedience
+from LMISCore.evaluation.collect import Progress, Task, collect, fit_cases
+from LMISCore.evaluation.figures import POLICY
+from LMISCore.evaluation.places import zones_of
+from LMISCore.evaluation.quality import SurfaceRule
+from LMISCore.evaluation.results import all_figures
 from LMISCore.evaluation.robustness import CHANGES
-from LMISCore.metrics.bootstrap import BLOCK_SIZE, DRAWS, LEVEL, IntArray, block_weights, neighbour_blocks
+from LMISCore.evaluation.rows import COLUMNS, table_of
+from LMISCore.metrics.bootstrap import BLOCK_SIZE, DRAWS, LEVEL, block_weights, neighbour_blocks
+from LMISCore.metrics.calibration import BINS
+from LMISCore.text.findings import Vocabulary
 from LMISCore.text.states import TextEncoder
-from LMISCore.training.pairs import side_sentence
 
 SEED = 3407
+
+
+@dataclass
+class Kept:
+    """What a picture of the answers needs besides the figures; filled by :func:`evaluate`.
+
+    Attributes:
+        pairs: the N slices.
+        masks: by slice, the right sentence's answer at native resolution, packed (``quality.unpack_mask``).
+        kinds: by case, "hu" or "picture".
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    masks: dict[int, bytes] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -44,10 +64,12 @@ def evaluate(
     device: str = "auto",
     encoder: TextEncoder | str | Path | None = None,
     robustness: bool = True,
+    surface: SurfaceRule | None = SurfaceRule(),  # noqa: B008 (frozen)
     seed: int = SEED,
     draws: int = DRAWS,
     log: str | Path | None = None,
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> dict[str, Any]:
     """Measure a checkpoint and return all figures as plain JSON values.
 
@@ -60,11 +82,13 @@ def evaluate(
         device: auto, cpu, cuda or mps.
         encoder: the text encoder, or its name or folder, where the card's name alone does not find it.
         robustness: also measure under five changes of the input picture.
+        surface: how outlines are compared; None leaves HD95 and surface Dice out.
         seed: of the drawn sentences, the noise and the intervals.
         draws: resamples for the intervals.
         log: test log that a run on Test is added to; None takes ``Training/test_runs.jsonl`` under the working
             directory, or ``test_runs.jsonl`` in it.
         progress: called with (done, total, stage); returning False stops.
+        kept: filled with the right sentence's masks, for a contact sheet.
 
     Raises:
         InputError: in one sentence, for data, checkpoints or a log that cannot be used.
@@ -80,7 +104,7 @@ def evaluate(
     earlier = test_log.earlier_runs(log_path, whole_hash)
     if split == "Test":
         test_log.require_writable(log_path)
-    task = _prepare(main, image_only, pairs, device, encoder, robustness, seed)
+    task = _prepare(main, image_only, pairs, device, encoder, robustness, surface, seed)
     answers = collect(task, progress or (lambda done, total, stage: None))
     blocks = neighbour_blocks([(pair.patient, pair.case) for pair in pairs])
     weights = block_weights(blocks, draws, np.random.default_rng([seed, 0]))
@@ -108,9 +132,12 @@ def evaluate(
             "level": LEVEL,
             "seed": seed,
             "device": task.asker.engine.device.name,
+            "surface_tolerance": None if surface is None else surface.tolerance,
+            "calibration_bins": BINS,
         },
-        **_figures(task, answers, weights),
-        "slices": _table(task, answers),
+        **all_figures(task, answers, weights),
+        "columns": COLUMNS,
+        "slices": table_of(task, answers),
         "warnings": [*task.asker.engine.warnings, *(task.image_only.engine.warnings if task.image_only else [])],
         "version": LMISCore.__version__,
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -118,6 +145,9 @@ def evaluate(
     }
     if split == "Test":
         test_log.append_run(log_path, test_log.entry_of(result))
+    if kept is not None:
+        kept.pairs, kept.masks = pairs, answers.masks
+        kept.kinds = {case: fitted.kind for case, fitted in task.fits.plain.items()}
     return result
 
 
@@ -132,6 +162,7 @@ def _prepare(
     device: str,
     encoder: TextEncoder | str | Path | None,
     robustness: bool,
+    surface: SurfaceRule | None,
     seed: int,
 ) -> Task:
     asker = Asker(main, device, encoder)
@@ -147,83 +178,37 @@ def _prepare(
         same = shared.hash == loaded.card.text_encoder["hash"]
         other = Asker(loaded, device, shared if same else None)
     sentences = [asker.rule(pair.text) for pair in pairs]
+    vocabulary = Vocabulary.from_card(main.card.vocabulary)
     conditions = [asked.right_sentences(sentences)]
     if reads_text(main.card):
         conditions += [
             asked.side_swapped(sentences),
             asked.empty_sentences(sentences),
             asked.other_patients(sentences, [pair.patient for pair in pairs], seed),
+            asked.shuffled(sentences, seed),
+            asked.negated(sentences, vocabulary),
+            asked.out_of_vocabulary(sentences, vocabulary, main.card.recipe.get("pairs", {}).get("others", ()), seed),
         ]
     finding = next(iter(main.card.vocabulary["findings"]), None) if reads_text(main.card) else None
     fits = fit_cases(asker, other, pairs, list(CHANGES) if robustness else [], seed)
-    return Task(asker, other, pairs, case_geometries(pairs), fits, conditions, finding, robustness, seed)
-
-
-def _figures(task: Task, answers: Answers, weights: IntArray) -> dict[str, Any]:
-    patients = [pair.patient for pair in task.pairs]
-    right = answers.counts[asked.RIGHT]
-    figures: dict[str, Any] = {
-        "conditions": {
-            name: {"meaning": asked.MEANINGS[name], **overlap_figures(counts, patients, weights)}
-            for name, counts in answers.counts.items()
-        },
-        "differences": {
-            name: paired_figures(counts, right, weights)
-            for name, counts in answers.counts.items()
-            if name != asked.RIGHT
-        },
-        "obedience": None,
-        "obedience_reason": _no_obedience(task, answers),
-        "robustness": {
-            name: {
-                "mean_dice": overlap_figures(counts, patients, weights)["mean_dice"],
-                "difference": paired_figures(counts, right, weights),
-            }
-            for name, counts in answers.changed.items()
-        },
-    }
-    if answers.lungs:
-        figures["obedience"] = {
-            "sentences": {side: side_sentence(task.finding or "", side) for side in SIDES},
-            **summarise_obedience(
-                [answers.lungs[key] for key in sorted(answers.lungs)],
-                [c for c in right if c is not None],
-                patients,
-                weights,
-                float(task.asker.card.thresholds["presence"]),
-            ),
-        }
-    return figures
-
-
-def _no_obedience(task: Task, answers: Answers) -> str:
-    if answers.lungs:
-        return ""
-    if not reads_text(task.asker.card):
-        return "not measured: the weights were trained without text"
-    if task.finding is None:
-        return "not measured: the card's vocabulary names no finding"
-    return "not measured: the set has no lung masks"
+    return Task(
+        asker=asker,
+        image_only=other,
+        pairs=pairs,
+        geometries=case_geometries(pairs),
+        fits=fits,
+        conditions=conditions,
+        finding=finding,
+        zones=zones_of(main.card),
+        surface=surface,
+        robustness=robustness,
+        seed=seed,
+    )
 
 
 def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
     card = checkpoint.card
     return {"name": card.name, "file": checkpoint.path.name, "hash": checkpoint.hash, "network": card.network}
-
-
-def _table(task: Task, answers: Answers) -> list[dict[str, Any]]:
-    """Counts [tp, fp, fn] of every slice, from which every overlap figure can be computed again."""
-    return [
-        {
-            "image": pair.image.name,
-            "case": pair.case,
-            "patient": pair.patient,
-            "counts": {
-                name: [c.tp, c.fp, c.fn] for name, counts in answers.counts.items() if (c := counts[row]) is not None
-            },
-        }
-        for row, pair in enumerate(task.pairs)
-    ]
 
 
 def _tally(names: Iterable[str]) -> dict[str, int]:

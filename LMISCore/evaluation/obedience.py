@@ -1,4 +1,4 @@
-"""Does a sentence that names one lung light that lung? Counted on the network's own answer.
+"""Does a sentence that names one lung, or a third of one, light that place? Counted on the network's own answer.
 
 Nothing is cropped or weighted by side: the picture is split at the scan's midline only to count. All scores are
 pooled over pixels, because a lung with few lesion pixels would swing a mean over lungs.
@@ -12,23 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from LMISCore.data.lungs import SIDES, SMALLEST_PIECE, LungGeometry, Side
-from LMISCore.metrics.auroc import auroc
-from LMISCore.metrics.bootstrap import IntArray, bootstrap, bootstrap_ratio, finite
+from LMISCore.data.lungs import AXIAL_ZONES, SIDES, SMALLEST_PIECE, LungGeometry, Side
+from LMISCore.metrics.auroc import auroc, weighted_aurocs
+from LMISCore.metrics.bootstrap import FloatArray, IntArray, bootstrap, bootstrap_ratio, finite, percentile_interval
 from LMISCore.metrics.overlap import Counts, count
 
 
 @dataclass(frozen=True)
 class LungAnswer:
-    """What came back for one slice asked about one lung.
+    """What came back for one slice asked about one place: a lung, or a third of it.
 
     Attributes:
         row: number of the slice.
         side: the lung that the sentence names.
-        inside, outside: foreground pixels on that lung's side and on the other.
-        lesion: pixels of the truth on that lung's side.
-        counts: agreement of the whole answer with the truth cut to that side.
+        inside, outside: foreground pixels in that place (a lung's is its half of the picture) and elsewhere.
+        lesion: pixels of the truth in that place.
+        counts: agreement of the whole answer with the truth cut to that place.
         presence: the sentence's presence score on the slice.
+        zone: the third that the sentence names; None for a whole lung.
+        usual_inside, usual: the right sentence's foreground pixels in that place, and all of them.
     """
 
     row: int
@@ -38,6 +40,14 @@ class LungAnswer:
     lesion: int
     counts: Counts
     presence: float
+    zone: str | None = None
+    usual_inside: int = 0
+    usual: int = 0
+
+    @property
+    def place(self) -> str:
+        """Such as "left lung" or "posterior left lung"."""
+        return place_name(self.side, self.zone)
 
     @property
     def affected(self) -> bool | None:
@@ -45,14 +55,33 @@ class LungAnswer:
         return True if self.lesion >= SMALLEST_PIECE else False if self.lesion == 0 else None
 
 
+def place_name(side: Side, zone: str | None) -> str:
+    """How a sentence names the place."""
+    return f"{side} lung" if zone is None else f"{zone} {side} lung"
+
+
 def lungs_in_view(lungs: np.ndarray, geometry: LungGeometry) -> list[Side]:
     """Sides of the picture on which the lung mask ``(H, W)`` has any pixel."""
-    shape = (lungs.shape[0], lungs.shape[1])
-    return [side for side in SIDES if ((lungs > 0) & geometry.side(shape, side)).any()]
+    return [side for side, _ in places_in_view(lungs, geometry, ())]
+
+
+def places_in_view(lungs: np.ndarray, geometry: LungGeometry, zones: Sequence[str]) -> list[tuple[Side, str | None]]:
+    """Lungs, then thirds of lungs (from the picture's top down), of which the lung mask ``(H, W)`` shows any pixel."""
+    inside, shape = lungs > 0, (lungs.shape[0], lungs.shape[1])
+    places: list[tuple[Side, str | None]] = [(side, zone) for zone in (None, *zones) for side in SIDES]
+    return [(side, zone) for side, zone in places if (inside & _region(geometry, shape, side, zone, zones)).any()]
 
 
 def measure_lung(
-    row: int, side: Side, prediction: np.ndarray, truth: np.ndarray, geometry: LungGeometry, presence: float
+    row: int,
+    side: Side,
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    geometry: LungGeometry,
+    presence: float,
+    zone: str | None = None,
+    zones: Sequence[str] = AXIAL_ZONES,
+    usual: np.ndarray | None = None,
 ) -> LungAnswer:
     """Count one answer.
 
@@ -63,10 +92,13 @@ def measure_lung(
         truth: ``(H, W)`` bool, the slice's whole mask.
         geometry: of the slice's scan.
         presence: the presence score.
+        zone: the third that was named; None for the whole lung.
+        zones: names of the thirds from the picture's top down.
+        usual: ``(H, W)`` bool, the right sentence's answer; None counts as nothing marked.
     """
-    half = geometry.side((truth.shape[0], truth.shape[1]), side)
-    inside = int(np.count_nonzero(prediction & half))
-    cut = truth & half
+    region = _region(geometry, (truth.shape[0], truth.shape[1]), side, zone, zones)
+    inside = int(np.count_nonzero(prediction & region))
+    cut = truth & region
     return LungAnswer(
         row=row,
         side=side,
@@ -75,7 +107,17 @@ def measure_lung(
         lesion=int(np.count_nonzero(cut)),
         counts=count(prediction, cut),
         presence=presence,
+        zone=zone,
+        usual_inside=0 if usual is None else int(np.count_nonzero(usual & region)),
+        usual=0 if usual is None else int(np.count_nonzero(usual)),
     )
+
+
+def _region(
+    geometry: LungGeometry, shape: tuple[int, int], side: Side, zone: str | None, zones: Sequence[str]
+) -> np.ndarray:
+    half = geometry.side(shape, side)
+    return half if zone is None else half & geometry.zone(shape, zone, zones)
 
 
 def summarise_obedience(
@@ -98,7 +140,7 @@ def summarise_obedience(
     unaffected = [a for a in answers if a.affected is False]
     judged = affected + unaffected
     rows = len(patients)
-    lungs_alone = _sums(affected, rows)
+    lungs_alone = answer_sums(affected, rows)
     # Every slice once: its two lungs' cut masks together are its whole mask.
     with_affected = np.isin(np.arange(rows), [a.row for a in affected])
     whole = _dice_parts(right) * with_affected
@@ -107,12 +149,7 @@ def summarise_obedience(
         cut_dice = _ratio(weight @ lungs_alone["dice_above"], weight @ lungs_alone["dice_below"])
         return _ratio(cut_dice, _ratio(weight @ whole[0], weight @ whole[1]))
 
-    def presence_auroc(weight: IntArray) -> float:
-        times = weight[[a.row for a in judged]]
-        scores = np.repeat([a.presence for a in judged], times)
-        return auroc(scores, np.repeat([bool(a.affected) for a in judged], times))
-
-    asked = _sums(answers, rows)
+    asked = answer_sums(answers, rows)
     return {
         "lungs": {
             "asked": len(answers),
@@ -138,7 +175,7 @@ def summarise_obedience(
             "n": len(affected),
         },
         "presence_auroc": {
-            **bootstrap(presence_auroc, weights).as_dict(),
+            **percentile_interval(*presence_auroc(judged, weights)).as_dict(),
             "n_affected": len(affected),
             "n_unaffected": len(unaffected),
             "at_threshold": {
@@ -156,14 +193,22 @@ def summarise_obedience(
     }
 
 
-def _sums(answers: Sequence[LungAnswer], rows: int) -> dict[str, np.ndarray]:
-    """Per-slice sums ``(N,)`` over the lungs asked."""
-    names = ("inside", "foreground", "dice_above", "dice_below", "silent", "number")
+def presence_auroc(judged: Sequence[LungAnswer], weights: IntArray) -> tuple[float, FloatArray]:
+    """AUROC of the presence score, affected against unaffected places, on the data and on ``(R,)`` draws of slices."""
+    scores, affected = [a.presence for a in judged], [bool(a.affected) for a in judged]
+    rows = np.array([a.row for a in judged], dtype=np.int64)
+    return auroc(scores, affected), weighted_aurocs(scores, affected, weights[:, rows])
+
+
+def answer_sums(answers: Sequence[LungAnswer], rows: int) -> dict[str, np.ndarray]:
+    """Per-slice sums ``(N,)`` over the places asked."""
+    names = ("inside", "foreground", "dice_above", "dice_below", "silent", "number", "usual_inside", "usual")
     sums = {name: np.zeros(rows) for name in names}
     for a in answers:
         foreground = a.inside + a.outside
         above, below = 2 * a.counts.tp, 2 * a.counts.tp + a.counts.fp + a.counts.fn
-        for name, value in zip(names, (a.inside, foreground, above, below, foreground == 0, 1), strict=True):
+        values = (a.inside, foreground, above, below, foreground == 0, 1, a.usual_inside, a.usual)
+        for name, value in zip(names, values, strict=True):
             sums[name][a.row] += value
     return sums
 

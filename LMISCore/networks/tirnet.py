@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from LMISCore.networks.blocks import ImageEncoder, as_bool, check_inputs, crop, largest_group, masked_mean
 from LMISCore.networks.normalised_product import normalised_product, weighted_sum, wide
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
+from LMISCore.networks.text_scaling import mean_and_deviation
 
 Variant = Literal["default", "release"]
 
@@ -252,12 +253,9 @@ class TIRNet(nn.Module):
         """
         if self.text_scale != "fitted":
             return
-        vectors = masked_mean(text_states.float(), as_bool(text_mask))
-        deviation = vectors.std(0, correction=0)
-        # One sentence alone, as in image-only training, has no deviation: it is left as it is.
-        varied = deviation > 1e-6 * vectors.abs().mean().clamp_min(1e-12)
-        self.text_mean.copy_(torch.where(varied, vectors.mean(0), torch.zeros_like(deviation)))
-        self.text_deviation.copy_(torch.where(varied, deviation, torch.ones_like(deviation)))
+        mean, deviation = mean_and_deviation(masked_mean(text_states.double(), as_bool(text_mask)))
+        self.text_mean.copy_(mean)
+        self.text_deviation.copy_(deviation)
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Everything that is free of text, of ``(B, 3, H, W)`` images in [0, 1].

@@ -31,8 +31,7 @@ from torch import Tensor, nn
 from LMISCore.networks.blocks import as_bool, check_inputs, crop, masked_mean
 from LMISCore.networks.convnext import LEVELS, ConvNeXt
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
-from LMISCore.networks.sentence_scaling import SentenceScaling
-from LMISCore.networks.text_scaling import TokenScaling
+from LMISCore.networks.text_scaling import SentenceScaling, TokenScaling
 from LMISCore.networks.tmca_alignment import Places, SharedSpace, TargetEnhancement, names
 from LMISCore.networks.tmca_decoder import DecoderStage, SubpixelHead
 

@@ -21,10 +21,11 @@ from test_bundled_figures import PROMISES
 from torch import Tensor
 
 from LMISCore.errors import Cancelled
+from LMISCore.evaluation.card import card_metrics
 from LMISCore.evaluation.conditions import EMPTY, IMAGE_ONLY, OTHER, RIGHT, SWAPPED
 from LMISCore.evaluation.evaluate import evaluate
 from LMISCore.evaluation.robustness import CHANGES
-from LMISCore.evaluation.tables import card_metrics, markdown
+from LMISCore.evaluation.tables import markdown
 from LMISCore.evaluation.test_log import read_log
 from LMISCore.networks.outputs import ImageFeatures
 

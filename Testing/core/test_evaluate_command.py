@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def run_command(*arguments: str) -> int:
     return main(["evaluate", *arguments])
 
 
-def test_the_command_writes_both_files_the_log_and_the_card_and_leaves_the_weights(
+def test_the_command_writes_its_files_the_log_and_the_card_and_leaves_the_weights(
     data: Path, encoder_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = saved(tmp_path / "net.safetensors", encoder_folder)
@@ -70,6 +71,27 @@ def test_the_command_writes_both_files_the_log_and_the_card_and_leaves_the_weigh
     assert after.card.test_runs_before == written["earlier_test_runs"] == 1
     assert len(read_log(log)) == 2
     assert (out / "evaluation.md").read_text(encoding="utf-8") in capsys.readouterr().out
+    drawn = {"reliability.png", "listening.png", "contact_sheet.png"}
+    assert {path.name for path in out.iterdir()} == {"evaluation.json", "evaluation.md", "evaluation.csv", *drawn}
+
+
+def test_the_command_does_without_matplotlib_and_says_so(
+    data: Path,
+    encoder_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    path = saved(tmp_path / "net.safetensors", encoder_folder)
+    arguments = [str(path), str(data), "--split", "Val", "--out", str(tmp_path / "out"), "--quiet", "--device", "cpu"]
+    arguments += ["--encoder", str(encoder_folder), "--no-robustness", "--no-surfaces"]
+    assert run_command(*arguments) == 0
+    captured = capsys.readouterr()
+    assert "No plots: matplotlib is not installed" in captured.err
+    assert "HD95" not in captured.out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"evaluation.json", "evaluation.md", "evaluation.csv", "contact_sheet.png"}
 
 
 def test_new_figures_of_a_split_replace_its_old_ones_only(data: Path, encoder_folder: Path, tmp_path: Path) -> None:

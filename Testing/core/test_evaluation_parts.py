@@ -18,7 +18,7 @@ from LMISCore.evaluation.conditions import (
     other_patients,
     side_swapped,
 )
-from LMISCore.evaluation.figures import overlap_figures, paired_figures
+from LMISCore.evaluation.figures import overlap_figures, paired_figures, volume_figures
 from LMISCore.evaluation.obedience import LungAnswer, lungs_in_view, measure_lung, summarise_obedience
 from LMISCore.evaluation.robustness import CHANGES, change_picture
 from LMISCore.metrics.bootstrap import block_weights, neighbour_blocks
@@ -144,6 +144,17 @@ def test_figures_leave_out_what_was_not_asked_and_count_empty_truths() -> None:
     assert found["pooled_dice"]["estimate"] == pytest.approx(30 / 43)
     assert found["pooled_iou"]["estimate"] == pytest.approx(15 / 28)
     assert found["per_patient"]["q"]["mean_dice"] == pytest.approx(0.5)
+
+
+def test_a_scan_is_one_case_whatever_its_slices_and_one_without_truth_is_left_out() -> None:
+    counts = [Counts(10, 0, 0), Counts(0, 0, 30), Counts(5, 5, 5), None, Counts(0, 3, 0)]
+    found = volume_figures(counts, ["a", "a", "b", "b", "c"], weights_for(5))
+    assert found is not None
+    assert found["per_volume"]["a"]["pooled_dice"] == pytest.approx(20 / 50)
+    assert found["per_volume"]["c"]["empty_truths"] == 1
+    assert (found["n"], found["mean_dice"]["estimate"]) == (2, pytest.approx((0.4 + 0.5) / 2))
+    assert 0.4 <= found["mean_dice"]["high"] <= 1
+    assert volume_figures(counts, list("abcde"), weights_for(5)) is None
 
 
 def test_a_paired_difference_uses_the_slices_asked_in_both() -> None:

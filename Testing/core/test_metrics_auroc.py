@@ -1,4 +1,4 @@
-"""The rank AUROC against counting pairs one by one, and what it refuses."""
+"""The rank AUROC against counting pairs one by one and against scikit-learn, and what it refuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from LMISCore.metrics.auroc import auroc
+from LMISCore.metrics.auroc import auroc, weighted_aurocs
 
 
 def count_pairs(scores: list[float], positive: list[bool]) -> float:
@@ -28,6 +28,28 @@ def test_the_rank_formula_equals_counting_every_pair_with_ties_half(rows: list[t
     scores = [value / 6 for value, _ in rows]
     positive = [flag for _, flag in rows]
     assert auroc(scores, positive) == pytest.approx(count_pairs(scores, positive), nan_ok=True, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rank_formula_equals_that_of_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(seed)
+    positive = generator.random(200) < 0.3
+    scores = np.round(generator.random(200) + 0.2 * positive, 1 + seed)
+    assert auroc(scores, positive) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
+
+
+def test_weighted_examples_count_as_often_as_their_weights_say() -> None:
+    generator = np.random.default_rng(3)
+    scores, positive = generator.integers(0, 9, 40) / 9, generator.random(40) < 0.4
+    weights = generator.integers(0, 4, (300, 40))
+    weights[7] *= positive
+    found = weighted_aurocs(scores, positive, weights)
+    expected = [auroc(np.repeat(scores, row), np.repeat(positive, row)) for row in weights]
+    assert found == pytest.approx(expected, nan_ok=True, abs=1e-12)
+    assert math.isnan(found[7])
+    assert np.isnan(weighted_aurocs([], [], np.ones((2, 0)))).all()
 
 
 @pytest.mark.parametrize(

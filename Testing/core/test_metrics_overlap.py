@@ -1,4 +1,4 @@
-"""Dice and IoU against MONAI, the two reductions, and the treatment of empty truths."""
+"""Overlap against MONAI and scikit-learn, the two reductions, and the treatment of empty truths and answers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from LMISCore.metrics.overlap import Counts, count, pooled, summarise
 
@@ -22,8 +24,6 @@ def random_masks(seed: int, images: int = 6) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_dice_and_iou_of_every_image_equal_those_of_monai() -> None:
-    pytest.importorskip("monai")
-    import torch
     from monai.metrics import compute_dice, compute_iou
 
     prediction, truth = random_masks(0)
@@ -31,6 +31,44 @@ def test_dice_and_iou_of_every_image_equal_those_of_monai() -> None:
     found = [count(p, t) for p, t in zip(prediction, truth, strict=True)]
     assert [c.dice for c in found] == pytest.approx(compute_dice(*arguments).flatten().tolist(), abs=1e-6)
     assert [c.iou for c in found] == pytest.approx(compute_iou(*arguments).flatten().tolist(), abs=1e-6)
+
+
+masks = arrays.arrays(bool, (4, 5), elements=st.booleans(), fill=st.booleans())
+
+
+@given(masks, masks)
+def test_every_score_of_any_two_masks_equals_that_of_scikit_learn(prediction: np.ndarray, truth: np.ndarray) -> None:
+    from sklearn import metrics
+
+    found, arguments = count(prediction, truth), (truth.ravel(), prediction.ravel())
+    # Undefined there means a division by nought, as here.
+    for name, score in (
+        ("dice", metrics.f1_score),
+        ("iou", metrics.jaccard_score),
+        ("precision", metrics.precision_score),
+        ("recall", metrics.recall_score),
+    ):
+        undefined = {"zero_division": 0} if name == "iou" else {"zero_division": np.nan}
+        expected = score(*arguments, **undefined)
+        if name == "iou" and not (prediction | truth).any():
+            expected = math.nan
+        assert getattr(found, name) == pytest.approx(expected, nan_ok=True), name
+
+
+def test_an_answer_without_foreground_has_a_recall_of_nought_and_no_precision() -> None:
+    silent, wrong = Counts(0, 0, 5), Counts(0, 5, 0)
+    assert (silent.dice, silent.recall) == (0, 0)
+    assert math.isnan(silent.precision)
+    assert (wrong.dice, wrong.precision) == (0, 0)
+    assert math.isnan(wrong.recall)
+
+
+def test_the_mean_precision_leaves_out_what_was_not_marked_and_counts_it() -> None:
+    summary = summarise([Counts(2, 2, 0), Counts(0, 0, 5), Counts(1, 3, 4), Counts(0, 7, 0)])
+    assert (summary.images, summary.empty_truths, summary.unmarked) == (3, 1, 1)
+    assert summary.mean_precision == pytest.approx((0.5 + 0.25) / 2)
+    assert summary.mean_recall == pytest.approx((1 + 0 + 0.2) / 3)
+    assert (summary.pooled_precision, summary.pooled_recall) == pytest.approx((3 / 15, 3 / 12))
 
 
 def test_the_pooled_score_is_that_of_all_pixels_as_one_image() -> None:
