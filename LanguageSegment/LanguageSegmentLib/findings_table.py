@@ -46,6 +46,7 @@ class TableRow:
         nominal: whether that is only nominal, since the volume's spacing is.
         edited: whether the mask was edited by hand.
         agreement: in words, "" if that was not measured.
+        verdict: the same in a word, "" if there is none.
         prompt: what was sent to the network, None if nothing was.
     """
 
@@ -63,6 +64,7 @@ class TableRow:
     nominal: bool = False
     edited: bool = False
     agreement: str = ""
+    verdict: str = ""
     prompt: str | None = None
 
     @property
@@ -117,6 +119,8 @@ def _withoutSegment(sentence: BoundSentence, stored: StoredRow | None) -> TableR
         stored.forced,
         presence=stored.presence,
         nominal=stored.nominal,
+        agreement=stored.agreement,
+        verdict=stored.verdict,
         prompt=stored.prompt,
     )
 
@@ -150,6 +154,7 @@ def _withSegment(
         stored is not None and stored.nominal,
         edited,
         "" if edited else agreement,
+        "" if edited or stored is None or not fresh else stored.verdict,
         tags.readTag(segment, "Prompt") or None,
     )
 

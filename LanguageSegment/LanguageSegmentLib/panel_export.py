@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import qt
+import slicer
 
 from LanguageSegmentLib.command_line import CommandChoices, commandLine
 from LanguageSegmentLib.dicom_export import openDialog, whyNotOffered
@@ -112,4 +113,4 @@ class PanelExport:
 
     @staticmethod
     def _copy(text: str) -> None:
-        qt.QApplication.clipboard().setText(text)
+        slicer.app.clipboard().setText(text)

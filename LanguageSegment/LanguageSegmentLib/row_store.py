@@ -11,6 +11,8 @@ from LanguageSegmentLib.report_nodes import sentencesOf
 from LanguageSegmentLib.sentence_keys import plain_words
 
 _ATTRIBUTE = "LanguageSegment.Rows"
+VERDICTS = ("contradicts", "differs", "agrees", "unclear")
+"""Of LMISCore's agreement, the gravest first."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class StoredRow:
         presence: score from 0 to 1, None if the network was not asked.
         nominal: whether the volume's mm, and so mL, are only nominal.
         prompt: what was sent to the network, None if nothing was.
-        agreement: how far the mask agrees with the sentence's words, "" if that was not measured.
+        agreement: how far what the network sees agrees with the sentence's words, "" if that was not measured.
+        verdict: the same in a word, such as "contradicts".
     """
 
     words: str
@@ -36,6 +39,7 @@ class StoredRow:
     nominal: bool = False
     prompt: str | None = None
     agreement: str = ""
+    verdict: str = ""
 
 
 def storedRows(reportNode: Any) -> dict[str, StoredRow]:
@@ -67,6 +71,7 @@ def storeRows(reportNode: Any, rows: Iterable[Mapping[str, Any]], nominal: bool 
             nominal,
             row.get("prompt"),
             agreementText(row.get("agreement")),
+            agreementVerdict(row.get("agreement")),
         )
     reportNode.SetAttribute(_ATTRIBUTE, json.dumps({key: asdict(row) for key, row in kept.items()}))
 
@@ -83,6 +88,13 @@ def restoreText(reportNode: Any, text: str | None) -> None:
         reportNode.RemoveAttribute(_ATTRIBUTE)
     else:
         reportNode.SetAttribute(_ATTRIBUTE, text)
+
+
+def agreementVerdict(value: Any) -> str:
+    """Return the verdict of a row's agreement, the gravest of several; "" if it gives none."""
+    given = value if isinstance(value, list | tuple) else [value]
+    found = {str(each["verdict"]) for each in given if isinstance(each, Mapping) and each.get("verdict")}
+    return next((verdict for verdict in VERDICTS if verdict in found), next(iter(sorted(found)), ""))
 
 
 def agreementText(value: Any) -> str:

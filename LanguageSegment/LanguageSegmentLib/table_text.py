@@ -38,7 +38,17 @@ def cellTexts(row: TableRow) -> list[str]:
     if volume and row.nominal:
         volume = _("{volume} (nominal)").format(volume=volume)
     presence = "" if row.presence is None else f"{row.presence:.2f}"
-    return [" ".join(row.sentence.text.split()), state, name, presence, volume, row.agreement]
+    return [" ".join(row.sentence.text.split()), state, name, presence, volume, _verdict(row)]
+
+
+def _verdict(row: TableRow) -> str:
+    words = {
+        "contradicts": _("contradicts"),
+        "differs": _("differs"),
+        "agrees": _("agrees"),
+        "unclear": _("unclear"),
+    }
+    return words.get(row.verdict, row.verdict or row.agreement)
 
 
 def cellTips(row: TableRow) -> list[str]:
@@ -52,7 +62,7 @@ def cellTips(row: TableRow) -> list[str]:
     volume = _("Volume of the segment in millilitres.")
     if row.nominal:
         volume = _("The scan does not tell its real spacing, so this volume is no real one.")
-    agreement = row.agreement or _("The agreement of words and mask was not measured.")
+    agreement = row.agreement or _("It was not measured whether words and picture agree.")
     return [where, row.reason or _meaning(row.state), segment, presence, volume, agreement]
 
 

@@ -29,8 +29,7 @@ class SceneWatch:
         self._editors: list[tuple[Any, int]] = []
         self._chosen: tuple[str, str] | None = None
         self._added = scene.AddObserver(scene.NodeAddedEvent, self._onNodeAdded)
-        for node in nodesOf(scene, "vtkMRMLSegmentEditorNode"):
-            self._followEditor(node)
+        self._onNodeAdded()
 
     def follow(self, segmentationNodes: Iterable[Any]) -> None:
         """Follow these segmentations and no others."""
@@ -59,13 +58,11 @@ class SceneWatch:
             node.RemoveObserver(tag)
         self._observed.clear()
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _onNodeAdded(self, caller: Any, event: str, node: Any) -> None:
-        if node.IsA("vtkMRMLSegmentEditorNode"):
-            self._followEditor(node)
-
-    def _followEditor(self, node: Any) -> None:
-        self._editors.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onEditor)))
+    def _onNodeAdded(self, caller: Any = None, event: str = "") -> None:
+        followed = [node for node, _tag in self._editors]
+        for node in nodesOf(self._scene, "vtkMRMLSegmentEditorNode"):
+            if node not in followed:
+                self._editors.append((node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onEditor)))
 
     def _onEditor(self, editorNode: Any, event: str) -> None:
         found = chosenInEditor(editorNode)

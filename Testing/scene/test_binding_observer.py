@@ -98,8 +98,9 @@ def test_a_script_marks_the_segment_it_changes(slicer_session: SlicerSession, wa
 
 def test_what_the_module_writes_is_no_edit(slicer_session: SlicerSession, watched: Watched) -> None:
     _, segmentation, volume = bound(slicer_session)
+    told = watched.told
     putSegments(segmentation, volume, [record(KEYS[0], box(2)), record(KEYS[1], box(3))])
-    assert edited(segmentation) == [False, False]
+    assert edited(segmentation) == [False, False] and watched.told == told
     stepBack(segmentation)
     assert edited(segmentation) == [False, False]
 

@@ -5,90 +5,25 @@ After each step both directions of every query agree, and what stands in the sce
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import hypothesis.strategies as st
-import numpy as np
 import pytest
-from binding_makers import GREEN, SHAPE, Mask, box, draw, record, tag, voxels
+from binding_makers import GREEN, SHAPE, box, draw, record
+from binding_model import FIELDS, REPORTS, SEGMENTATIONS, WORDS, Made, ModelledScene, report_text
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from session import SlicerSession
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from LanguageSegmentLib.binding import (
-    bind,
-    createReportNode,
-    fieldsOf,
-    isEditedByHand,
-    putSegments,
-    reportNodeOf,
-    reportNodes,
-    segmentationOf,
-    segmentationsOf,
-    segmentOf,
-    segmentsOf,
-    segmentState,
-    sentenceOf,
-    sentencesOf,
-    stepBack,
-    unbind,
-)
+from LanguageSegmentLib.binding import bind, fieldsOf, putSegments, reportNodeOf, sentencesOf, stepBack, unbind
 from LanguageSegmentLib.history import MOST_STEPS
 from LanguageSegmentLib.observers import BindingObserver
 from LMISCore.errors import InputError
 
-FIELDS = ["", "FINDINGS", "IMPRESSION"]
-WORDS = [
-    "Opacity in the left lung",
-    'Nodule "x" | right',
-    "No 肺炎 🫁 seen",
-    "Effusion,\nsmall, of 50 %",
-    "Mass: é \\n",
-]
 NAMES = ["a", "b | c", "报告 🫁", "", "q\"'"]
 
-# What the test knows a node by; IDs and names change.
-MARK = "Test.Node"
-REPORTS = ["r1", "r2"]
-SEGMENTATIONS = ["s1", "s2", "s3"]
 
-
-@dataclass(frozen=True)
-class Made:
-    """What a segment should be: the words it was made from, its mask as made and as it is."""
-
-    words: str
-    made: Mask
-    mask: Mask
-
-    @property
-    def edited(self) -> bool:
-        return not np.array_equal(self.made, self.mask)
-
-
-@dataclass
-class Holder:
-    """What a segmentation should be."""
-
-    report: str | None = None
-    segments: dict[str, Made] = field(default_factory=dict)
-    steps: list[dict[str, Made | None]] = field(default_factory=list)
-
-
-class Binding(RuleBasedStateMachine):
-    """Two reports and three segmentations over one volume."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.session = SlicerSession(Path(self.folder.name) / "session")
-        self.model = {name: Holder() for name in SEGMENTATIONS}
-        self.texts: dict[str, str] = {}
-        self.observer: BindingObserver | None = None
-        self.saved = 0
+class Binding(ModelledScene):
+    """All that is done to reports and segmentations, in any order."""
 
     @initialize(watched=st.booleans(), words=st.lists(st.sampled_from(WORDS), min_size=2, max_size=5))
     def start(self, watched: bool, words: list[str]) -> None:
@@ -96,19 +31,12 @@ class Binding(RuleBasedStateMachine):
             self.observer = BindingObserver(self.session.scene)
         self.session.volume(SHAPE)
         for name in REPORTS:
-            self._new_report(name, [words, words[::-1], []] if name == "r1" else [[], words, words[:1]])
+            self.new_report(name, [words, words[::-1], []] if name == "r1" else [[], words, words[:1]])
         for name, report, fields in zip(SEGMENTATIONS, ["r1", "r1", "r2"], [set(), {"IMPRESSION"}, set()], strict=True):
-            self._new_segmentation(name)
+            self.new_segmentation(name)
             self.tie(name, report, fields)
-            self.segment(name, [0, 1, 2], [0, 1, 2], False)
-
-    def teardown(self) -> None:
-        if self.observer is not None:
-            self.observer.close()
-        self.session.close()
-        self.folder.cleanup()
-
-    # Acts.
+            self.segment(name, [0, 1, 2], [0, 1, 2], False, False)
+            self.segment(name, [0, 1], [3, 4], False, False)
 
     @rule(name=st.sampled_from(SEGMENTATIONS), report=st.sampled_from(REPORTS), fields=st.sets(st.sampled_from(FIELDS)))
     def tie(self, name: str, report: str, fields: set[str]) -> None:
@@ -122,8 +50,9 @@ class Binding(RuleBasedStateMachine):
         numbers=st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True),
         shapes=st.lists(st.integers(-1, 7), min_size=3, max_size=3),
         replace_edited=st.booleans(),
+        then_undo=st.booleans(),
     )
-    def segment(self, name: str, numbers: list[int], shapes: list[int], replace_edited: bool) -> None:
+    def segment(self, name: str, numbers: list[int], shapes: list[int], replace_edited: bool, then_undo: bool) -> None:
         holder, node = self.model[name], self.node(name)
         if holder.report is None:
             return
@@ -131,7 +60,7 @@ class Binding(RuleBasedStateMachine):
         chosen = [sentences[number] for number in numbers if number < len(sentences)]
         masks = [None if shape < 0 else box(shape) for shape in shapes[: len(chosen)]]
         records = [record(each.key, mask, colour=GREEN) for each, mask in zip(chosen, masks, strict=True)]
-        old = {each.key: next((i for n, i in self._segments(each.key, holder) if n is node), None) for each in chosen}
+        old = {each.key: next((i for n, i in self.segments_of(each.key, holder) if n is node), None) for each in chosen}
         edited = [i for i in old.values() if i is not None and holder.segments[i].edited]
         if edited and not replace_edited:
             with pytest.raises(InputError, match="edited by hand"):
@@ -149,6 +78,8 @@ class Binding(RuleBasedStateMachine):
                 touched.setdefault(segment_id, None)
                 holder.segments[segment_id] = Made(each.text, mask, mask)
         holder.steps = [*holder.steps, touched][-MOST_STEPS:]
+        if then_undo:
+            self.undo(name, replace_edited)
 
     @rule(name=st.sampled_from(SEGMENTATIONS), replace_edited=st.booleans())
     def undo(self, name: str, replace_edited: bool) -> None:
@@ -192,10 +123,10 @@ class Binding(RuleBasedStateMachine):
         self._edit(report, field, place, 1, [])
 
     def _edit(self, report: str, field: int, place: int, instead: int, words: list[str]) -> None:
-        parts = self._parts(report)
+        parts = self.parts_of(report)
         parts[field][place : place + instead] = words
-        self.node(report).SetText(_text(parts))
-        self.texts[report] = _text(parts)
+        self.node(report).SetText(report_text(parts))
+        self.texts[report] = report_text(parts)
 
     @rule(node=st.sampled_from(REPORTS + SEGMENTATIONS), name=st.sampled_from(NAMES))
     def rename(self, node: str, name: str) -> None:
@@ -217,12 +148,12 @@ class Binding(RuleBasedStateMachine):
             self.node(name).GetSegmentation().RemoveSegment(segment_id)
             del holder.segments[segment_id]
         elif what == "segmentation":
-            self.session.scene.RemoveNode(self.node(name))
-            self._new_segmentation(name)
+            self.remove_whole(self.node(name))
+            self.new_segmentation(name)
         elif what == "report" and report is not None:
-            parts = self._parts(report)
-            self.session.scene.RemoveNode(self.node(report))
-            self._new_report(report, parts)
+            parts = self.parts_of(report)
+            self.remove_whole(self.node(report))
+            self.new_report(report, parts)
             for each in self.model.values():
                 each.report = None if each.report == report else each.report
         elif what == "tie":
@@ -233,13 +164,13 @@ class Binding(RuleBasedStateMachine):
 
     @rule(bundle=st.booleans())
     def save_and_load(self, bundle: bool) -> None:
-        self.session.load(self._save(bundle))
-        self._forget_steps()
+        self.session.load(self.save(bundle))
+        self.forget_steps()
 
     @rule(bundle=st.booleans(), keep_imported=st.booleans())
     def save_and_import(self, bundle: bool, keep_imported: bool) -> None:
         """Import a scene beside itself, see that each half keeps to itself, and go on with one of them."""
-        path = self._save(bundle)
+        path = self.save(bundle)
         kinds = ("vtkMRMLTextNode", "vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode")
         before = [node for kind in kinds for node in self.session.nodes(kind)]
         self.session.add(path)
@@ -253,113 +184,9 @@ class Binding(RuleBasedStateMachine):
                     assert report is None or report in half
         self.queries_agree()
         for node in before if keep_imported else imported:
-            self.session.scene.RemoveNode(node)
+            self.remove_whole(node)
         if keep_imported:
-            self._forget_steps()
-
-    # What must hold.
-
-    @invariant()
-    def queries_agree(self) -> None:
-        segmentations = self.session.nodes("vtkMRMLSegmentationNode")
-        for report in reportNodes(self.session.scene):
-            tied = segmentationsOf(report)
-            assert tied == [node for node in segmentations if reportNodeOf(node) is report]
-            sentences = sentencesOf(report)
-            assert len({each.key for each in sentences}) == len(sentences)
-            for name in {each.field for each in sentences} | set(FIELDS):
-                holders = segmentationsOf(report, name)
-                assert holders == [node for node in tied if name in fieldsOf(node)]
-                assert segmentationOf(report, name) is (holders[0] if holders else None)
-            for each in sentences:
-                assert each.span.of(report.GetText()) == each.text
-                found = segmentsOf(report, each.key)
-                assert segmentOf(report, each.key) == (found[0] if found else None)
-                for node, segment_id in found:
-                    back = sentenceOf(node, segment_id)
-                    assert node in tied and back is not None
-                    assert (back.key, back.id, back.text, back.span) == (each.key, each.id, each.text, each.span)
-        for node in segmentations:
-            self._segments_lead_back(node)
-
-    def _segments_lead_back(self, node: Any) -> None:
-        report = reportNodeOf(node)
-        for number in range(node.GetSegmentation().GetNumberOfSegments()):
-            segment_id = node.GetSegmentation().GetNthSegmentID(number)
-            sentence, state = sentenceOf(node, segment_id), segmentState(node, segment_id)
-            assert sentence is not None
-            assert (state == "orphan") == (not sentence.id)
-            if state != "orphan":
-                assert report is not None and (node, segment_id) in segmentsOf(report, sentence.key)
-                made_from = tag(node, segment_id, "Sentence") or ""
-                assert (state == "current") == (made_from.split() == sentence.text.split())
-            if self.observer is not None:
-                assert tag(node, segment_id, "Binding") == state
-
-    @invariant()
-    def the_scene_is_as_the_model_says(self) -> None:
-        for name, text in self.texts.items():
-            assert self.node(name).GetText() == text
-        for name, holder in self.model.items():
-            node = self.node(name)
-            report = reportNodeOf(node)
-            assert (None if report is None else report.GetAttribute(MARK)) == holder.report
-            segmentation = node.GetSegmentation()
-            ids = [segmentation.GetNthSegmentID(number) for number in range(segmentation.GetNumberOfSegments())]
-            assert sorted(ids) == sorted(holder.segments)
-            for segment_id, made in holder.segments.items():
-                np.testing.assert_array_equal(voxels(node, segment_id, self.volume), made.mask)
-                assert tag(node, segment_id, "Sentence") == made.words
-                assert isEditedByHand(node, segment_id) == made.edited
-                if self.observer is not None:
-                    assert (tag(node, segment_id, "Edited") is not None) == made.edited
-
-    # Helpers.
-
-    @property
-    def volume(self) -> Any:
-        return self.session.nodes("vtkMRMLScalarVolumeNode")[0]
-
-    def node(self, mark: str) -> Any:
-        kind = "vtkMRMLTextNode" if mark in REPORTS else "vtkMRMLSegmentationNode"
-        return next(node for node in self.session.nodes(kind) if node.GetAttribute(MARK) == mark)
-
-    def _new_report(self, name: str, parts: list[list[str]]) -> None:
-        node = createReportNode(_text(parts), name, self.session.scene)
-        node.SetAttribute(MARK, name)
-        self.texts[name] = _text(parts)
-
-    def _new_segmentation(self, name: str) -> None:
-        node = self.session.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-        node.SetAttribute(MARK, name)
-        self.model[name] = Holder()
-
-    def _segments(self, key: str, holder: Holder) -> list[tuple[Any, str]]:
-        assert holder.report is not None
-        return segmentsOf(self.node(holder.report), key)
-
-    def _parts(self, report: str) -> list[list[str]]:
-        """Return the sentences by field, as :func:`_text` wrote them."""
-        parts: list[list[str]] = [[], [], []]
-        for each in sentencesOf(self.node(report)):
-            parts[FIELDS.index(each.field)].append(each.text.removesuffix("."))
-        return parts
-
-    def _save(self, bundle: bool) -> Path:
-        self.saved += 1
-        path = Path(self.folder.name) / str(self.saved) / ("scene.mrb" if bundle else "scene.mrml")
-        path.parent.mkdir()
-        self.session.save(path)
-        return path
-
-    def _forget_steps(self) -> None:
-        for holder in self.model.values():
-            holder.steps.clear()
-
-
-def _text(parts: list[list[str]]) -> str:
-    said = ["\n\n".join(f"{words}." for words in part) for part in parts]
-    return f"{said[0]}\n\nFINDINGS:\n{said[1]}\n\nIMPRESSION:\n{said[2]}\n"
+            self.forget_steps()
 
 
 def _search(examples: int, steps: int, shrinks: bool) -> None:

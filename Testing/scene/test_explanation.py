@@ -70,7 +70,7 @@ def explain(volume: Any, material: Material) -> Iterator[Callable[..., Explanati
     def run(sentence: str = SENTENCE, during: Callable[[], None] = lambda: None, **more: Any) -> Explanation:
         options = {"checkpoint": str(material.checkpoint), "text_encoder": str(material.encoder), "device": "cpu"}
         made = ExplanationRun(volume, sentence, options, ExplainingRunner(during), **more)
-        with pytest.raises(LMISError, match="has not ended|without a result"):
+        with pytest.raises(LMISError, match=r"has not ended|without a result"):
             made.result()
         while made.poll():
             pass
@@ -84,7 +84,7 @@ def explain(volume: Any, material: Material) -> Iterator[Callable[..., Explanati
 
 def test_a_map_lies_on_the_voxels_of_its_volume(volume: Any, explain: Callable[..., Explanation]) -> None:
     found = explain()
-    assert [each.name for each in found.maps][0] == "probability" and len(found.maps) > 3
+    assert found.maps[0].name == "probability" and len(found.maps) > 3
     node = showMap(found, "probability")
     assert geometryOf(node).same_as(geometryOf(volume)) and isExplanation(node) and not isExplanation(volume)
     array = slicer.util.arrayFromVolume(node)

@@ -18,7 +18,7 @@ from LanguageSegmentLib.binding import reportNodes, sentencesOf
 from LanguageSegmentLib.findings_table import NOT_RUN, csvText, rowOfSegment, tableRows
 from LanguageSegmentLib.focus import setVisible
 from LanguageSegmentLib.marks import markEdits
-from LanguageSegmentLib.row_store import agreementText, restoreText, storedRows, storedText, storeRows
+from LanguageSegmentLib.row_store import agreementText, agreementVerdict, restoreText, storedRows, storedText, storeRows
 from LanguageSegmentLib.table_text import cellTexts, cellTips, columnTitles
 
 
@@ -158,6 +158,20 @@ def test_cells_say_what_is_nominal_forced_or_missing(scene: tuple[Any, Any, Any]
     empty = cellTexts(tableRows(report)[2])
     assert empty[2:] == ["", "", "", ""]
     assert cellTips(tableRows(report)[2])[2] == "The sentence has no segment."
+
+
+def test_the_gravest_verdict_stands_in_the_cell_and_the_words_in_its_tip(scene: tuple[Any, Any, Any]) -> None:
+    report = scene[0]
+    told = [
+        {"verdict": "agrees", "words": "side agrees"},
+        {"verdict": "contradicts", "words": "text says left, 93 % of the mask is on the right"},
+    ]
+    (row,) = _ran(report, findings_1="affirmed")
+    storeRows(report, [{**row, "agreement": told}])
+    first = tableRows(report)[0]
+    assert cellTexts(first)[5] == "contradicts" and "93 % of the mask" in cellTips(first)[5]
+    assert agreementVerdict(told[:1]) == agreementVerdict(told[0]) == "agrees"
+    assert agreementVerdict(None) == agreementVerdict("side agrees") == agreementVerdict([]) == ""
 
 
 @pytest.mark.parametrize(

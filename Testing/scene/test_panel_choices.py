@@ -229,8 +229,13 @@ def test_apply_says_all_that_it_lacks(slicer_session: SlicerSession) -> None:
 
 @pytest.mark.parametrize(
     ("row", "running", "possible", "words"),
-    [(False, True, True, "Choose a sentence"), (True, True, True, "Wait"), (True, False, False, "why"), (True, False, True, "")],
-)  # fmt: skip
+    [
+        (False, True, True, "Choose a sentence"),
+        (True, True, True, "Wait"),
+        (True, False, False, "why"),
+        (True, False, True, ""),
+    ],
+)
 def test_a_button_that_is_off_says_why(row: bool, running: bool, possible: bool, words: str) -> None:
     found = needed(row, running, possible, "why")
     assert found.startswith(words) and bool(found) == bool(words)

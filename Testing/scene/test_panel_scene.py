@@ -27,12 +27,13 @@ class Heard:
     def __init__(self, session: SlicerSession) -> None:
         self.changes = 0
         self.chosen: list[tuple[str, str]] = []
-        self.watch = SceneWatch(
-            session.scene, self._change, lambda node, name: self.chosen.append((node.GetID(), name))
-        )
+        self.watch = SceneWatch(session.scene, self._change, self._choose)
 
     def _change(self) -> None:
         self.changes += 1
+
+    def _choose(self, node: Any, segmentId: str) -> None:
+        self.chosen.append((node.GetID(), segmentId))
 
 
 def test_the_slice_views_go_to_a_segment(slicer_session: SlicerSession) -> None:
@@ -62,20 +63,16 @@ def test_a_changed_name_colour_or_visibility_is_noticed_until_the_watch_is_close
 ) -> None:
     _report, segmentation, _volume = bound(slicer_session)
     heard = Heard(slicer_session)
-    segment = segmentation.GetSegmentation().GetNthSegment(0)
+    segment, name = segmentation.GetSegmentation().GetNthSegment(0), segmentation.GetSegmentation().GetNthSegmentID(0)
     segment.SetName("before")
     assert heard.changes == 0
     heard.watch.follow([segmentation])
-    for change in (
-        lambda: segment.SetName("other"),
-        lambda: segment.SetColor(0.1, 0.2, 0.3),
-        lambda: segmentation.GetDisplayNode().SetSegmentVisibility(
-            segmentation.GetSegmentation().GetNthSegmentID(0), 0
-        ),
-    ):
-        before = heard.changes
-        change()
-        assert heard.changes > before
+    segment.SetName("other")
+    assert heard.changes == 1
+    segment.SetColor(0.1, 0.2, 0.3)
+    assert heard.changes == 2
+    segmentation.GetDisplayNode().SetSegmentVisibility(name, False)
+    assert heard.changes == 3
     heard.watch.follow([])
     before = heard.changes
     segment.SetName("third")

@@ -131,6 +131,14 @@ def test_the_time_left_follows_from_the_pace_of_the_stage() -> None:
     assert clock.line(100, 100, "restoring").text == "Bringing the masks onto the volume"
 
 
+def test_the_pace_counts_from_where_the_stage_began() -> None:
+    time = _Time()
+    clock = ProgressClock(time)
+    clock.line(50, 100, "segmenting")
+    time.now = 10.0
+    assert clock.line(75, 100, "segmenting").text == "Segmenting, about 10 s left"
+
+
 def test_no_time_is_guessed_from_hardly_any_steps() -> None:
     time = _Time()
     clock = ProgressClock(time)

@@ -82,7 +82,8 @@ def worker(made: list[ScriptedProcess], clock: Clock) -> ServingWorker:
 
 
 def _started(worker: ServingWorker, **job: Any) -> tuple[ServedRunner, list[dict[str, Any]]]:
-    runner, got = worker.runner(), []
+    runner = worker.runner()
+    got: list[dict[str, Any]] = []
     runner.start({"task": "segment", **job}, got.append)
     return runner, got
 

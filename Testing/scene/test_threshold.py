@@ -1,4 +1,4 @@
-"""Cutting segments again from kept probabilities gives the masks that a run at that threshold gives, and can be undone."""
+"""Cutting segments again from kept probabilities gives what a run at that threshold gives, and can be undone."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_segment_edited_by_hand_is_left_alone(runs: Runs) -> None:
 
 
 def test_what_cannot_be_cut_is_refused_in_one_sentence(runs: Runs) -> None:
-    with pytest.raises(InputError, match="The threshold is 0.01; give a number from 0.05 to 1"):
+    with pytest.raises(InputError, match=r"The threshold is 0\.01; give a number from 0\.05 to 1"):
         runs.kept.recut(0.01)
     for file in Path(runs.kept.folder).rglob("*.nrrd"):
         file.unlink()
