@@ -91,7 +91,6 @@ class ExplanationRun:
         self._sentence = sentence
         self._messages = JobMessages(progress)
         self._found: Explanation | None = None
-        self._sceneClosed = False
         self._runner: WorkerRunner = runner or SubprocessRunner()
         self._folder: Any = temporaryFolder("lmis-explain-")
         self._observation: int | None = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onClose)
@@ -147,7 +146,6 @@ class ExplanationRun:
             self._folder.cleanup()
 
     def _onClose(self, caller: Any, event: str) -> None:
-        self._sceneClosed = True
         self.cancel()
 
     def _onMessage(self, message: dict[str, Any]) -> None:
@@ -157,7 +155,7 @@ class ExplanationRun:
 
     def _explanation(self) -> Explanation:
         volume = self._volumeNode
-        if self._sceneClosed or volume.GetScene() is not self._scene:
+        if volume.GetScene() is not self._scene:
             raise Cancelled("The volume was removed while the sentence was explained; nothing was put into the scene.")
         result = self._messages.outcome()
         image = volume.GetImageData()

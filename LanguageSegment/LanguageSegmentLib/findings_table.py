@@ -77,13 +77,18 @@ class TableRow:
         return self.segmentId is None and self.state in FORCEABLE
 
 
-def tableRows(reportNode: Any) -> list[TableRow]:
-    """Return a report's rows in its order; empty without a report."""
+def tableRows(reportNode: Any, volumeNode: Any = None) -> list[TableRow]:
+    """Return a report's rows in its order; empty without a report.
+
+    Args:
+        reportNode: the report.
+        volumeNode: where a sentence has segments in several segmentations, that of this volume counts.
+    """
     if not isReportNode(reportNode):
         return []
     stored = storedRows(reportNode)
     segments: dict[str, tuple[Any, str, Any]] = {}
-    for node in segmentationsOf(reportNode):
+    for node in sorted(segmentationsOf(reportNode), key=lambda node: not _isOf(node, volumeNode)):
         for segmentId, segment in segmentsIn(node):
             key = keyOf(node, segment)
             if key is not None:
@@ -94,6 +99,11 @@ def tableRows(reportNode: Any) -> list[TableRow]:
         else _withoutSegment(sentence, stored.get(sentence.key))
         for sentence in sentencesOf(reportNode)
     ]
+
+
+def _isOf(segmentationNode: Any, volumeNode: Any) -> bool:
+    role = segmentationNode.GetReferenceImageGeometryReferenceRole()
+    return volumeNode is not None and segmentationNode.GetNodeReference(role) is volumeNode
 
 
 def rowOfSegment(rows: Sequence[TableRow], segmentationNode: Any, segmentId: str) -> int | None:
@@ -155,7 +165,7 @@ def _withSegment(
         edited,
         "" if edited else agreement,
         "" if edited or stored is None or not fresh else stored.verdict,
-        tags.readTag(segment, "Prompt") or None,
+        None if stale else tags.readTag(segment, "Prompt") or None,
     )
 
 

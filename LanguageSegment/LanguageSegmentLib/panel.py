@@ -23,7 +23,7 @@ from LanguageSegmentLib.panel_state import PanelState
 from LanguageSegmentLib.panel_table import PanelTable
 from LanguageSegmentLib.panel_threshold import PanelThreshold
 from LanguageSegmentLib.readiness import applyTip, missing, needed
-from LanguageSegmentLib.report_nodes import isReportNode
+from LanguageSegmentLib.report_nodes import isReportNode, markReportNode
 from LanguageSegmentLib.report_sources import reportSource
 from LanguageSegmentLib.serving import ServingWorker
 from LanguageSegmentLib.settings import Store
@@ -132,11 +132,13 @@ class Panel:
     def refresh(self) -> None:
         """Show the scene as it is now."""
         state, ui = self.state, self.ui
+        if state.reportNode is not None and not isReportNode(state.reportNode):
+            markReportNode(state.reportNode)
         ui.volumeSelector.setCurrentNode(state.volumeNode)
-        ui.reportSelector.setCurrentNode(state.reportNode if isReportNode(state.reportNode) else None)
+        ui.reportSelector.setCurrentNode(state.reportNode)
         self.report.show(state.reportNode)
-        self.table.show(tableRows(state.reportNode))
-        if self._watch is not None and isReportNode(state.reportNode):
+        self.table.show(tableRows(state.reportNode, state.volumeNode))
+        if self._watch is not None and state.reportNode is not None:
             self._watch.follow(segmentationsOf(state.reportNode))
         found = self.choices.showCard(state.volumeNode, self.report.text)
         self._weightsProblem = found.problem

@@ -134,6 +134,8 @@ class PanelActions:
             intensity=settings.intensity,
             replaceEdited=settings.replaceEdited,
             only=only or (),
+            # One sentence run again is cut as the slider has cut the others.
+            threshold=state.kept.threshold(only) or state.kept.threshold() if only else None,
             force=force if force is not None else [row.key for row in panel.table.rows if row.forced],
             probabilityFolder=folder,
         )

@@ -10,7 +10,7 @@ import slicer.util
 
 from LanguageSegmentLib.device_probe import DeviceProbe
 from LanguageSegmentLib.failures import isCancelled, sentenceFor
-from LanguageSegmentLib.progress_text import ProgressClock
+from LanguageSegmentLib.progress_text import ProgressClock, stageWords
 from LanguageSegmentLib.run_queue import Request, RunQueue
 from LanguageSegmentLib.serving import ServingWorker
 from LanguageSegmentLib.translation import tr as _
@@ -54,10 +54,14 @@ class PanelRuns:
 
     def add(self, make: Callable[[Progress], Any], done: Callable[[Any], None]) -> None:
         """Ask for a run; an error is shown here."""
+        waits = self.queue.isBusy
         self.queue.add(Request(make, done, self.failed))
-        self._clock = ProgressClock()
-        waits = self.queue.waiting > 1
-        self._onProgress(0, 0, "waiting" if waits else "starting" if not self._worker.isWarm else "reading")
+        if waits:
+            # The run that is going on soon tells again how far it is.
+            self._ui.statusLabel.text = stageWords("waiting") + " ..."
+        else:
+            self._clock = ProgressClock()
+            self._onProgress(0, 0, "reading" if self._worker.isWarm else "starting")
         self._wake()
         self._onChange()
 
@@ -134,7 +138,7 @@ class PanelRuns:
             bar.value = line.percent
         waiting = self.queue.waiting
         text = line.text
-        if waiting and stage != "waiting":
+        if waiting:
             text = _("{stage}; {count} more waiting").format(stage=line.text, count=waiting)
         self._ui.statusLabel.text = text
         return True

@@ -21,8 +21,8 @@ from LanguageSegmentLib.table_text import (
 )
 from LMISCore.text.report import State
 
-# Narrow enough for a panel of 420 pixels at a usual font; the user may widen each.
-_WIDTHS_IN_LETTERS = {SENTENCE: 22, STATE: 11, SEGMENT: 11}
+# Sentence, state and segment fit a panel of 420 pixels at a usual font; the user may widen each.
+_WIDTHS_IN_LETTERS = {SENTENCE: 20, STATE: 12, SEGMENT: 20}
 
 
 class PanelTable:
@@ -60,6 +60,12 @@ class PanelTable:
             header.setSectionResizeMode(column, qt.QHeaderView.Interactive)
             table.setColumnWidth(column, letters * letter)
         header.setStretchLastSection(True)
+        # Qt is still putting the editor's text into the cell when it tells of it: rows must not change before.
+        self._edited: tuple[TableRow, str] | None = None
+        self._afterEdit = qt.QTimer()
+        self._afterEdit.setSingleShot(True)
+        self._afterEdit.setInterval(0)
+        self._afterEdit.connect("timeout()", self._tellEdited)
         table.connect("itemSelectionChanged()", self._chosen)
         table.connect("cellChanged(int,int)", self._changed)
 
@@ -127,11 +133,17 @@ class PanelTable:
         if column == SENTENCE:
             text = " ".join(str(item.text()).split())
             if text != " ".join(row.sentence.text.split()):
-                self._onEdited(row, text)
+                self._edited = (row, text)
+                self._afterEdit.start()
         elif column == SEGMENT and row.segmentId is not None:
             visible = item.checkState() == qt.Qt.Checked
             if visible != row.visible:
                 self._onVisible(row, visible)
+
+    def _tellEdited(self) -> None:
+        edited, self._edited = self._edited, None
+        if edited is not None:
+            self._onEdited(*edited)
 
     def restore(self) -> None:
         """Show the rows again as they are, such as after an edit that was refused."""

@@ -66,8 +66,8 @@ class RunQueue:
 
     @property
     def waiting(self) -> int:
-        """How many runs wait."""
-        return len(self._waiting)
+        """How many runs wait behind the one that is going on or starts next."""
+        return len(self._waiting) if self._running is not None else max(0, len(self._waiting) - 1)
 
     def add(self, request: Request) -> None:
         """Ask for a run; the next :meth:`poll` starts it if none is going on."""
@@ -115,7 +115,10 @@ class RunQueue:
             request.failed(error)
             return
         self._ended(run)
-        request.done(result)
+        try:
+            request.done(result)
+        except Exception as error:
+            request.failed(error)
 
     def _ended(self, run: Run) -> None:
         # A run that ends because the scene is closed may have been given up in the meantime.

@@ -53,6 +53,7 @@ class Steps:
         """
         if nodes and not self.isGoingOn(kind):
             self._steps.append(_Step(kind, tuple(nodes), before))
+        self._kept.prune(step.before.kept for step in self._steps)
 
     def isGoingOn(self, kind: tuple[str, ...]) -> bool:
         """Whether the last action was of this kind, so that another one joins it: a slider is moved in many."""

@@ -62,7 +62,9 @@ def cellTips(row: TableRow) -> list[str]:
     volume = _("Volume of the segment in millilitres.")
     if row.nominal:
         volume = _("The scan does not tell its real spacing, so this volume is no real one.")
-    agreement = row.agreement or _("It was not measured whether words and picture agree.")
+    agreement = _("It was not measured whether words and picture agree.")
+    if row.agreement:
+        agreement = _("Asked for the finding without its place: {words}").format(words=row.agreement)
     return [where, row.reason or _meaning(row.state), segment, presence, volume, agreement]
 
 

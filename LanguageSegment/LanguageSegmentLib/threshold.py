@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,15 @@ class KeptProbabilities:
     def restore(self, snapshot: Snapshot) -> None:
         """Put back what :meth:`snapshot` gave."""
         self._kept = {key: replace(kept) for key, kept in snapshot.items()}
+
+    def prune(self, snapshots: Iterable[Snapshot]) -> None:
+        """Remove the files that neither what is kept now nor one of these snapshots names."""
+        if self._folder is None:
+            return
+        wanted = {kept.path.parent for each in (self._kept, *snapshots) for kept in each.values()}
+        for folder in self.folder.iterdir():
+            if folder not in wanted:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def clear(self) -> None:
         """Forget all and remove the files."""

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer.util
-from binding_makers import FIRST, KEYS, LAST, SECOND, TEXT, bound
+from binding_makers import FIRST, KEYS, LAST, SECOND, SHAPE, TEXT, bound, box, record
 from session import SlicerSession
 
 from LanguageSegmentLib import tags
-from LanguageSegmentLib.binding import reportNodes, sentencesOf
+from LanguageSegmentLib.binding import bind, putSegments, reportNodes, sentencesOf
 from LanguageSegmentLib.findings_table import NOT_RUN, csvText, rowOfSegment, tableRows
 from LanguageSegmentLib.focus import setVisible
 from LanguageSegmentLib.marks import markEdits
@@ -57,6 +57,7 @@ def test_each_sentence_has_a_row_with_its_segment_or_why_it_has_none(scene: tupl
     assert [row.state for row in rows] == ["affirmed", "affirmed", "negated", "absent"]
     assert [row.segmentId is not None for row in rows] == [True, True, False, False]
     assert rows[0].segmentationNode is segmentation and rows[0].presence == 0.93 and rows[0].visible
+    assert rows[0].reason == "because affirmed"
     assert rows[3].reason == "because absent" and rows[3].presence == 0.25 and rows[3].prompt == "sent"
     assert [row.canBeForced for row in rows] == [False, False, True, True]
 
@@ -109,6 +110,19 @@ def test_hiding_a_segment_shows_in_its_row_and_back(scene: tuple[Any, Any, Any])
     assert not any(row.visible for row in tableRows(report))
     setVisible(segmentation, ids[0], True)
     assert [row.visible for row in tableRows(report)] == [True, False, False, False]
+
+
+def test_of_two_segmentations_that_of_the_chosen_volume_counts(
+    scene: tuple[Any, Any, Any], slicer_session: SlicerSession
+) -> None:
+    report, first, volume = scene
+    other = slicer_session.volume(SHAPE, name="another")
+    second = slicer_session.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "of another")
+    bind(second, report)
+    putSegments(second, other, [record("findings-1", box(1))])
+    assert [row.segmentationNode for row in tableRows(report, other)[:2]] == [second, first]
+    for chosen in (volume, None):
+        assert [row.segmentationNode for row in tableRows(report, chosen)[:2]] == [first, first]
 
 
 def test_the_row_of_a_segment_is_found(scene: tuple[Any, Any, Any]) -> None:

@@ -56,6 +56,8 @@ def test_settings_come_back_from_a_file_that_holds_text_only() -> None:
     writeSettings(store, CHANGED)
     assert readSettings(store) == CHANGED
     assert store.values["LanguageSegment/onePerField"] == "true"
+    store.values["LanguageSegment/onePerField"] = "false"
+    assert not readSettings(store).onePerField
 
 
 def test_a_reset_forgets_ours_and_nothing_else() -> None:

@@ -59,7 +59,10 @@ def queue() -> RunQueue:
 
 
 def test_the_second_run_starts_when_the_first_has_ended(queue: RunQueue) -> None:
-    first, second = Asked(queue), Asked(queue)
+    first = Asked(queue)
+    assert queue.waiting == 0
+    second = Asked(queue)
+    assert queue.waiting == 1
     for _ in range(3):
         assert queue.poll()
     assert (first.started, second.started, queue.waiting) == (1, 0, 1)
@@ -99,6 +102,16 @@ def test_closing_calls_nobody_any_more(queue: RunQueue) -> None:
     first.run.ends = "late"
     assert not queue.poll() and first.run.closed == 1
     assert not any([first.results, first.errors, second.results, second.errors])
+
+
+def test_a_result_that_cannot_be_put_into_the_scene_is_a_failure(queue: RunQueue) -> None:
+    asked = Asked(queue)
+    errors: list[BaseException] = []
+    queue.add(Request(lambda progress: asked.run, lambda result: result.missing, errors.append))
+    asked.run.ends = "result"
+    for _ in range(4):
+        queue.poll()
+    assert asked.results == ["result"] and isinstance(errors[0], AttributeError) and not queue.isBusy
 
 
 def test_a_request_may_ask_for_another_when_it_is_done(queue: RunQueue) -> None:

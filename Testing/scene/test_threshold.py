@@ -15,6 +15,7 @@ from session import SlicerSession
 from LanguageSegmentLib import tags
 from LanguageSegmentLib.binding import segmentOf, sentencesOf
 from LanguageSegmentLib.findings_table import tableRows
+from LanguageSegmentLib.history import MOST_STEPS
 from LanguageSegmentLib.landing import SegmentReportResult
 from LanguageSegmentLib.marks import markEdits
 from LanguageSegmentLib.row_store import storeRows
@@ -147,6 +148,14 @@ def test_a_step_back_over_a_run_brings_back_what_the_slider_cuts(runs: Runs) -> 
     assert runs.masks()["findings-1"].all()
 
 
+def test_a_step_back_over_a_forced_sentence_brings_back_what_was_found(runs: Runs) -> None:
+    before = tableRows(runs.report)
+    runs.run(runs.report, only=["findings-2"], force=["findings-2"])
+    assert tableRows(runs.report)[1].forced and "findings-2" in runs.masks()
+    assert runs.steps.goBack() and tableRows(runs.report) == before
+    assert (before[1].state, before[1].forced) == ("negated", False)
+
+
 def test_a_segment_edited_by_hand_is_left_alone(runs: Runs) -> None:
     (node,) = runs.result.segmentationNodes
     drawn = np.zeros((6, 14, 18), dtype=np.uint8)
@@ -182,6 +191,15 @@ def test_the_files_go_when_all_is_forgotten(runs: Runs) -> None:
     runs.kept.clear()
     assert not folder.exists() and runs.kept.keys() == [] and runs.kept.threshold() is None
     assert runs.kept.recut(0.2) == []
+
+
+def test_files_stay_only_as_long_as_a_step_back_may_want_them(runs: Runs) -> None:
+    for number in range(9):
+        runs.run(runs.report, only=["findings-1"], threshold=0.2 + 0.1 * (number % 2))
+        assert len(list(runs.kept.folder.rglob("*.nrrd"))) <= 3 + 1 + MOST_STEPS
+    for _ in range(MOST_STEPS):
+        assert runs.steps.goBack()
+        runs.kept.recut(0.1)
 
 
 def test_a_full_or_locked_disk_is_told_in_one_sentence(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
