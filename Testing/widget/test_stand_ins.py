@@ -43,9 +43,8 @@ def test_properties_are_attributes_and_slots_are_called(python_qt: PythonQt, fau
         lambda label: setattr(label, "sizeHint", 1),
         lambda label: setattr(label, "indent", "no number"),
         lambda label: label.connect("clicked(bool)", print),
-        lambda label: label.alignment.bit_length_of,
     ],
-    ids=["call of a property", "unknown method", "own attribute", "read only", "wrong kind", "no such signal", "enum"],
+    ids=["call of a property", "unknown method", "own attribute", "read only", "wrong kind", "no such signal"],
 )
 def test_what_pythonqt_refuses_is_refused(python_qt: PythonQt, faults: Faults, use: Callable[[Any], Any]) -> None:
     label = python_qt.wrap(QtWidgets.QLabel("text"))
