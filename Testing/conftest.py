@@ -108,7 +108,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if (TESTING / "scene") in item.path.parents:
+    if (TESTING / "scene") in item.path.parents or (TESTING / "widget") in item.path.parents:
         item.add_marker("slicer_core")
 
 

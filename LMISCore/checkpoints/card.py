@@ -39,7 +39,10 @@ class Card:
         modality: such as "CT".
         vocabulary: ``findings`` {canonical name: [synonyms]}, ``places`` [words], ``sentences_seen`` (number of
             distinct ones, None where it is unknown).
-        thresholds: ``mask`` on a pixel's probability, ``presence`` on a sentence's presence score; both 0 to 1.
+        thresholds: ``mask`` on a pixel's probability, ``presence`` on a sentence's presence score; both 0 to 1, and
+            both on calibrated probabilities where there is a ``calibration``.
+        calibration: ``kind`` "platt" with ``scale`` and ``offset`` of the logits, and what they were fitted on; empty
+            where probabilities are as the network gives them.
         data: names, counts and hashes of what the weights were trained on.
         metrics: each with at least ``name``, ``value`` (None when undefined) and ``n``; ``data``, ``split``,
             ``policy`` (what was done with empty truths) and ``interval`` [low, high] are shown where given.
@@ -61,6 +64,7 @@ class Card:
     modality: str = ""
     vocabulary: dict[str, Any] = field(default_factory=lambda: {"findings": {}, "places": [], "sentences_seen": 0})
     thresholds: dict[str, Any] = field(default_factory=lambda: {"mask": 0.5, "presence": 0.5})
+    calibration: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -95,7 +99,11 @@ class Card:
         """Return the card as plain JSON values, ``format_version`` first."""
         self.validate()
         names = ["format_version", *(f.name for f in fields(self) if f.name != "format_version")]
-        return {name: getattr(self, name) for name in names}
+        values = {name: getattr(self, name) for name in names}
+        if not self.calibration:
+            # Cards without it stay what they were, readable by releases that do not know it.
+            del values["calibration"]
+        return values
 
     def to_json(self) -> str:
         """Return the card as indented JSON text."""
@@ -264,6 +272,19 @@ def _mapping(item_check: _Check) -> _Check:
     return check
 
 
+def _calibration(key: str, value: Any) -> None:
+    if value == {}:
+        return
+    _object({"kind": _one_of(("platt",)), "scale": _number, "offset": _number})(key, value)
+    if value["scale"] <= 0:
+        raise _fail(f"{key}.scale", value["scale"], "a number above 0")
+
+
+def _number(key: str, value: Any) -> None:
+    if type(value) not in (int, float):
+        raise _fail(key, value, "a number")
+
+
 def _version(key: str, value: Any) -> None:
     if type(value) is not int or not 1 <= value <= FORMAT_VERSION:
         raise _fail(key, value, f"a whole number from 1 to {FORMAT_VERSION}")
@@ -297,6 +318,7 @@ _CHECKS: dict[str, _Check] = {
         {"findings": _mapping(_list(_name)), "places": _list(_name), "sentences_seen": _integer(0, or_none=True)}
     ),
     "thresholds": _object({"mask": _fraction, "presence": _fraction}),
+    "calibration": _calibration,
     "data": _object({}),
     "metrics": _list(
         _object(

@@ -41,7 +41,9 @@ def text_encoder_for(
             f"The checkpoint {checkpoint.path} was trained with the text encoder {wanted['name']!r} of a local folder; "
             "name that folder."
         )
-    encoder = create_encoder(place, device, allow_download, length=wanted["length"])
+    # A tower saved beside the weights knows it itself.
+    append_eof = bool(checkpoint.card.recipe.get("text", {}).get("append_eof")) or None
+    encoder = create_encoder(place, device, allow_download, length=wanted["length"], append_eof=append_eof)
     if encoder.hash != wanted["hash"]:
         raise InputError(
             f"The text encoder {place} (sha256 {encoder.hash[:12]}) is not the one that {checkpoint.path} was trained "

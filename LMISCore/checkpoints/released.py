@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,24 +28,38 @@ from LMISCore.text.encoders import ClipTextEncoder, clip_text_from_openai, is_cl
 
 TEXT_TOWER_NAME = "clip-text.safetensors"
 RELEASE_SIZE = 224
-_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set the authors trained on; their files do not say which one they belong to."""
+    """A data set the authors trained on; their files do not say which one they belong to.
+
+    Attributes:
+        title, modality, plane, findings: for the card.
+        options: network -> what the authors trained it with on this set, where that is not the network's default and
+            the tensors do not tell it; training on from the weights goes by them.
+    """
 
     title: str
     modality: str
     plane: str
     findings: dict[str, list[str]]
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 _INFECTION = {"pulmonary infection": ["infection", "infected area", "infected areas"]}
 DATA_SETS: dict[str, DataSet] = {
     "qata": DataSet("QaTa-COV19", "chest X-ray", "picture", _INFECTION),
-    "mosmed": DataSet("MosMedData+", "CT", "axial", _INFECTION),
-    "monuseg": DataSet("MoNuSeg", "histology", "picture", {"nuclei": ["nucleus", "nuclei"]}),
+    "mosmed": DataSet(
+        "MosMedData+", "CT", "axial", _INFECTION, {"reclmis": {"hide_patches": 0.3, "interest_dropout": 0.5}}
+    ),
+    "monuseg": DataSet(
+        "MoNuSeg",
+        "histology",
+        "picture",
+        {"nuclei": ["nucleus", "nuclei"]},
+        {"reclmis": {"hide_patches": 0.5, "interest_dropout": 0.5}},
+    ),
 }
 
 
@@ -88,7 +103,9 @@ def convert_released(kind: str, source: str | Path, out: str | Path, trained_on:
     state = read_pickled_state(source)
     names = layout.names(state.tensors)
     dropped = _sort_out(layout, names, state.tensors, source)
-    network = _network(layout, names, state.tensors, source)
+    data = DATA_SETS.get(trained_on or "")
+    more = {} if data is None else data.options.get(layout.network, {})
+    network = _network(layout, names, state.tensors, source, more)
     tower = {name: tensor for name, tensor in state.tensors.items() if is_clip_text_name(name)}
     try:
         encoder = clip_text_from_openai(
@@ -133,9 +150,11 @@ def _sort_out(layout: Layout, names: Mapping[str, str], state: State, source: Pa
     return dropped
 
 
-def _network(layout: Layout, names: Mapping[str, str], state: State, source: Path) -> nn.Module:
+def _network(
+    layout: Layout, names: Mapping[str, str], state: State, source: Path, more: Mapping[str, Any]
+) -> nn.Module:
     try:
-        options = layout.options(state)
+        options = {**layout.options(state), **more}
     except InputError as error:
         raise InputError(f"{source} is no file of {layout.title}: {error}.") from error
     with torch.random.fork_rng(devices=[]):
@@ -202,5 +221,4 @@ def _card(
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{'tensor' if len(names) == 1 else 'tensors'} {', '.join(names[:_SHOWN])}{more}"
+    return f"{'tensor' if len(names) == 1 else 'tensors'} {', '.join(names)}"

@@ -52,11 +52,7 @@ def describe(conversion: Conversion) -> str:
         f"text tower: {conversion.text_tower}, {encoder['name']}, sha256 {encoder['hash']}",
     ]
     for reason, names in conversion.dropped.items():
-        lines.append(f"dropped {len(names)} tensor{'s' * (len(names) > 1)} ({_range(names)}): {reason}")
+        lines.append(f"dropped {len(names)} tensor{'s' * (len(names) > 1)}, {reason}: {', '.join(names)}")
     if conversion.ignored:
         lines.append(f"left behind: {', '.join(conversion.ignored)}")
     return "\n".join(lines)
-
-
-def _range(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}"

@@ -19,6 +19,7 @@ from LMISCore.errors import Cancelled, LMISError
 # Kept in this file so that `lmis --help` need not load the subcommands.
 COMMANDS = {
     "segment": "segment a volume from its report: one segment per affirmed sentence",
+    "data": "prepare a data set: import, check, describe, split",
     "train": "train a network by a recipe",
     "evaluate": "measure a checkpoint on a data set",
     "compare": "compare two evaluations image by image",

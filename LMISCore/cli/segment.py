@@ -77,6 +77,21 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     parser.add_argument("--text-encoder", metavar="PATH", help="folder of the text encoder, if the card's is not found")
     parser.add_argument("--cache", metavar="DIR", help="keep text embeddings there between runs")
     parser.add_argument("--no-overlay", action="store_true", help="do not draw CASE.png")
+    parser.add_argument(
+        "--no-agreement",
+        action="store_true",
+        help="do not ask for each finding without its place to compare side, place, number and size with the words",
+    )
+    parser.add_argument(
+        "--scrub",
+        choices=("shared", "all", "none"),
+        default="shared",
+        help="hide dates, names after titles, phone and accession numbers in the files to be passed on (.seg.nrrd, "
+        ".csv, .png), in all files, or in none (default: shared)",
+    )
+    parser.add_argument(
+        "--language", metavar="CODE", help="language of the report, such as en or de (default: told by its words)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of the table")
     parser.set_defaults(run=run)
     return parser
@@ -113,6 +128,9 @@ def run(args: argparse.Namespace) -> int:
         cache=args.cache,
         probabilities=args.probabilities,
         overlay=not args.no_overlay,
+        agreement=not args.no_agreement,
+        language=args.language,
+        scrub=args.scrub,
     )
     bar = _Bar(sys.stderr.isatty())
 
@@ -133,10 +151,13 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(result: dict[str, Any]) -> str:
     """What came of the run, for people: the table and where the files are."""
-    from LMISCore.inference.tables import terminal_table
+    from LMISCore.inference.summary import summary_line
+    from LMISCore.inference.tables import contradictions, terminal_table
 
     parts = [*(f"Note: {warning}" for warning in result["warnings"]), "", terminal_table(result), ""]
     parts.append(f"{result['message']} ({result['seconds']:.0f} s)")
+    parts.append(f"Report: {summary_line(result['summary'])}.")
+    parts += [f"  contradicted, {line}" for line in contradictions(result)]
     if not result["geometry"]["spacing_known"]:
         parts.append("Volumes are nominal: the spacing of this image is not known.")
     parts += [f"  {kind:<13}{path}" for kind, path in result["outputs"].items() if path is not None]

@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     parser.add_argument(
         "--check",
         action="store_true",
-        help="check the recipe, and the data where it names some, print it whole and stop",
+        help="check the recipe, its network and loss, and the data where it names some, print it whole and stop",
     )
     parser.set_defaults(run=run)
     return parser
@@ -42,6 +42,9 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         import yaml
 
+        from LMISCore.training.parts import check_parts
+
+        check_parts(recipe)
         print(yaml.safe_dump(recipe.as_dict(), sort_keys=False, allow_unicode=True), end="")
         if recipe.data.source:
             from LMISCore.training.data_check import describe_data

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from LMISCore.data.pair import Pair, names_of
+from LMISCore.data.pair import names_of
+from LMISCore.data.rows import Row
 from LMISCore.data.text_tables import text_rows
 from LMISCore.errors import InputError
 
@@ -29,11 +30,11 @@ def is_languidemedseg(source: Path) -> bool:
     return any(_table(source, split) is not None for split in TABLES)
 
 
-def read_languidemedseg(source: Path, split: str, pattern: re.Pattern[str]) -> Iterator[Pair]:
+def read_languidemedseg(source: Path, split: str, pattern: re.Pattern[str]) -> Iterator[Row]:
     """Rows of one split.
 
     Raises:
-        InputError: naming the table, folder or picture that is missing.
+        InputError: naming the table or folder that is missing.
     """
     table = _table(source, split)
     if table is None:
@@ -45,11 +46,8 @@ def read_languidemedseg(source: Path, split: str, pattern: re.Pattern[str]) -> I
     chosen = {"Train": rows[:border], "Val": rows[border:], "Test": rows}[split]
     for number, (name, text) in chosen:
         image, mask = root / "Images" / name.replace(MASK_PREFIX, ""), masks / name
-        for file in (image, mask):
-            if not file.is_file():
-                raise InputError(f"{table} row {number} names {name}, but {file} does not exist.")
         case, patient, order = names_of(image.stem, pattern, number)
-        yield Pair(image, mask, None, text, case, patient, order)
+        yield Row(table, number, name, split, image, mask, None, text, case, patient, order)
 
 
 def _table(source: Path, split: str) -> Path | None:

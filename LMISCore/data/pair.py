@@ -8,6 +8,7 @@ from pathlib import Path
 
 from LMISCore.errors import InputError
 
+SPLITS = ("Train", "Val", "Test")
 CASE_PATTERN = r"^(?P<case>(?P<patient>[A-Za-z]+_\d+)\w*?)_s(?P<slice>\d+)$"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from LMISCore.checkpoints.store import read_card, update_card
 from LMISCore.errors import InputError
 from LMISCore.evaluation.conditions import RIGHT
-from LMISCore.evaluation.quality import NATIVE
+from LMISCore.evaluation.quality import NATIVE, NETWORK
 
 _SCORES = {
     "mean_dice": "mean Dice",
@@ -77,6 +77,11 @@ def card_metrics(result: dict[str, Any]) -> list[dict[str, Any]]:
     calibration = result["calibration"]
     pixels = calibration["pixels"][NATIVE]
     add(f"expected calibration error, pixels {pixels['region']}", pixels["error"], pixels["n"])
+    if calibration["before"] is not None:
+        before, after = calibration["before"], calibration["pixels"][NETWORK]
+        where = f"pixels {before['region']}, at the network's resolution"
+        add(f"expected calibration error, {where}", after["error"], after["n"])
+        add(f"expected calibration error before calibration, {where}", before["error"], before["n"])
     if calibration["presence"] is not None:
         presence = calibration["presence"]
         add("expected calibration error, presence score", presence["error"], presence["n"])

@@ -18,7 +18,14 @@ from LMISCore.evaluation.asking import Asker, changed_volume
 from LMISCore.evaluation.conditions import Condition
 from LMISCore.evaluation.obedience import LungAnswer, measure_lung, places_in_view
 from LMISCore.evaluation.places import zone_sentence
-from LMISCore.evaluation.quality import Quality, SurfaceRule, measure_native, measure_network, pack_mask
+from LMISCore.evaluation.quality import (
+    Quality,
+    SurfaceRule,
+    bins_before_calibration,
+    measure_native,
+    measure_network,
+    pack_mask,
+)
 from LMISCore.evaluation.robustness import CHANGES, change_picture
 from LMISCore.inference.slices import SlicePictures
 from LMISCore.metrics.overlap import Counts, count
@@ -51,6 +58,7 @@ class Answers:
         counts: by condition, agreement of each slice with its truth; None where it was not asked.
         presence: by condition, each slice's presence score; None where it was not asked.
         native, network: by slice, what the right sentence's answer is worth at either resolution.
+        uncalibrated: by slice, as ``network`` before the card's calibration; empty where it has none.
         masks: by slice, the right sentence's answer, packed.
         places: by slice, lung and third (None for the whole lung), for those in view.
         changed: by change of the picture, as ``counts``.
@@ -60,6 +68,7 @@ class Answers:
     presence: dict[str, list[float | None]]
     native: dict[int, Quality] = field(default_factory=dict)
     network: dict[int, Quality] = field(default_factory=dict)
+    uncalibrated: dict[int, Quality] = field(default_factory=dict)
     masks: dict[int, bytes] = field(default_factory=dict)
     places: dict[tuple[int, Side, str | None], LungAnswer] = field(default_factory=dict)
     changed: dict[str, list[Counts | None]] = field(default_factory=dict)
@@ -170,6 +179,8 @@ def _judge(
     restored = prepared.frame.restore(probability)
     answers.native[row] = measure_native(item, restored, masks[right], task.surface)
     answers.network[row] = measure_network(item, prepared.frame, probability, asker.threshold, task.surface)
+    if asker.card.calibration:
+        answers.uncalibrated[row] = bins_before_calibration(item, prepared.frame, probability, asker.engine.calibration)
     answers.masks[row] = pack_mask(masks[right])
     geometry = task.geometries[task.pairs[row].case]
     for (side, zone), sentence in places.items():

@@ -17,6 +17,7 @@ from LMISCore.data.slices import TruthSlice
 from LMISCore.metrics.bootstrap import FloatArray, IntArray, bootstrap_mean, finite
 from LMISCore.metrics.calibration import BINS, bin_table, bootstrap_calibration, expected_calibration_error
 from LMISCore.metrics.overlap import Counts, count
+from LMISCore.metrics.platt import Platt
 from LMISCore.metrics.surface import TOLERANCE, SurfaceScores, surface_scores
 from LMISCore.volumes.framing import Frame
 
@@ -112,6 +113,12 @@ def _measure(
     table = bin_table(unit_range, truth) if lungs is None else bin_table(unit_range[lungs], truth[lungs])
     surface = None if rule is None else surface_scores(mask, truth, spacing, rule.tolerance)
     return Quality(count(mask, truth), surface, unit, table, WHOLE_PICTURE if lungs is None else IN_LUNGS)
+
+
+def bins_before_calibration(item: TruthSlice, frame: Frame, probability: np.ndarray, platt: Platt) -> Quality:
+    """The network's own probabilities of a calibrated answer, as :func:`measure_network` gives them; no outlines."""
+    raw = platt.undo(probability)
+    return measure_network(item, frame, raw, 0.5, None)
 
 
 def pack_mask(mask: np.ndarray) -> bytes:

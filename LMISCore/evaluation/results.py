@@ -50,6 +50,9 @@ def all_figures(task: Task, answers: Answers, weights: IntArray) -> dict[str, An
                 NATIVE: pixel_calibration([answers.native[row] for row in range(len(patients))], patients, weights),
                 NETWORK: pixel_calibration([answers.network[row] for row in range(len(patients))], patients, weights),
             },
+            "before": pixel_calibration([answers.uncalibrated[row] for row in range(len(patients))], patients, weights)
+            if answers.uncalibrated
+            else None,
             "presence": calibration_figures(presence_tables(places, len(patients)), patients, weights)
             if places
             else None,

@@ -103,6 +103,10 @@ def _calibration(result: dict[str, Any]) -> str:
         (f"pixels, {pixels[at]['region']}, {at} resolution", interval(pixels[at]["error"]), pixels[at]["n"])
         for at in (NATIVE, NETWORK)
     ]
+    before = found.get("before")
+    if before is not None:
+        name = f"pixels, {before['region']}, {NETWORK} resolution, before the card's calibration"
+        rows.append((name, interval(before["error"]), before["n"]))
     if presence is not None:
         rows.append(("presence score, affected or unaffected lungs", interval(presence["error"]), presence["n"]))
     note = f"{result['settings']['calibration_bins']} bins of equal width, pooled over slices."

@@ -43,7 +43,7 @@ def collect_answers(
     shape = (pictures.count, *pictures.shape)
     for ask in asks:
         ask.mask = np.zeros(shape, dtype=bool)
-        ask.permille = np.zeros(shape, dtype=np.uint16) if keep_probability else None
+        ask.permille = np.zeros(shape, dtype=np.uint16) if keep_probability and ask.rows else None
     frame = pictures.frame
     (top, left), (height, width) = frame.corner, frame.inner
     inside = torch.zeros(frame.size, dtype=torch.bool)
@@ -64,7 +64,7 @@ def collect_answers(
                 index = part[place]
                 restored = frame.restore(picture)
                 assert ask.mask is not None
-                ask.mask[index] = restored >= threshold
+                ask.mask[index] = restored >= threshold * ask.cut
                 if ask.permille is not None:
                     ask.permille[index] = to_permille(restored)
                 ask.scores[index] = score

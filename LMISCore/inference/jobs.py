@@ -12,6 +12,7 @@ from LMISCore.inference.job_values import job_from_values
 from LMISCore.inference.outputs import DEFAULT_FOLDER, check_inputs_kept, output_paths, write_outputs
 from LMISCore.inference.reading import read_report_text, report_text
 from LMISCore.resources import resource
+from LMISCore.text.privacy import scrub_values
 from LMISCore.volumes.files import read_volume, volume_name
 from LMISCore.volumes.volume import Volume
 
@@ -45,6 +46,10 @@ class SegmentJob:
         cache: folder for text embeddings.
         overlay: whether to draw the picture.
         probabilities: whether to keep each asked sentence's probabilities beside the masks, in thousandths.
+        agreement: whether to ask for each finding without its place too, and compare the words with it.
+        language: code of the report's language; None tells it by its words.
+        scrub: of names, dates and numbers: "shared" the files to be passed on (.seg.nrrd, .csv, .png), "all" files,
+            or "none".
         nominal_spacing: the volume's mm are not real ones, whatever its file says, so mL must not be claimed.
     """
 
@@ -70,6 +75,9 @@ class SegmentJob:
     probabilities: bool = False
     only: tuple[str, ...] = ()
     nominal_spacing: bool = False
+    agreement: bool = True
+    language: str | None = None
+    scrub: str = "none"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SegmentJob:
@@ -98,7 +106,10 @@ def run_segment_job(
     Raises:
         LMISError: in one sentence; nothing is left half-written.
     """
+    from LMISCore.inference.sharing import SCRUBBED_KEYS, check_choice, scrubbed
+
     started = time.monotonic()
+    check_choice(job.scrub)
     check_alive(progress, "reading")
     source = source_path(job.volume, job.sample)
     # Where nothing can be written, or an input would go, that is told before anything is read.
@@ -129,14 +140,19 @@ def run_segment_job(
             presence_threshold=job.presence,
             only=frozenset(job.only),
             keep_probability=job.probabilities,
+            agreement=job.agreement,
+            language=job.language,
         )
     check_alive(progress, "writing")
+    shared = result if job.scrub == "none" else scrubbed(result)
     overlay = None
     if job.overlay:
         from LMISCore.inference.overlay import render_overlay
 
-        overlay = render_overlay(result, volume, paths.table.stem)
+        overlay = render_overlay(shared, volume, paths.table.stem)
     found = result.to_dict()
+    if job.scrub == "all":
+        found = scrub_values(found, SCRUBBED_KEYS)
     summary: dict[str, Any] = {
         "case": paths.table.stem,
         "volume": volume.source,
@@ -145,7 +161,7 @@ def run_segment_job(
         **found,
     }
     check_alive(progress, "writing")
-    write_outputs(paths, result, summary, overlay)
+    write_outputs(paths, shared, summary, overlay)
     return summary
 
 

@@ -54,7 +54,7 @@ def explain_slices(
     def work(part: list[int]) -> None:
         tracker(part[0], "explaining")
         output = engine.output(engine.features(pictures.batch(part)), states)
-        found = {PROBABILITY: output.logits.float().sigmoid(), **output.maps}
+        found = {PROBABILITY: engine.probability_of(output.logits), **output.maps}
         chosen = _chosen(names, list(found))
         for name in chosen:
             values = _enlarge(found[name], pictures.frame.size, int(engine.network.stride))
@@ -91,8 +91,9 @@ def _meaning(engine: Engine, name: str, size: tuple[int, int]) -> str:
     if name == PROBABILITY:
         return "probability that the pixel belongs to what the sentence says (0 to 1)"
     known: dict[str, str] = engine.network.MAP_MEANINGS
-    # A stage's number ends the name, as in similarity_1.
+    # A number ends the name, as in similarity_1; the network says of what.
     base, _, number = name.rpartition("_")
     meaning = known.get(name) or known.get(base, "no meaning recorded")
-    stage = f", decoder stage {number}" if name not in known and number.isdigit() else ""
+    numbered = name not in known and number.isdigit()
+    stage = f", {engine.network.MAP_NUMBER.format(number)}" if numbered else ""
     return f"{meaning}{stage}, computed at {size[0]} x {size[1]}"

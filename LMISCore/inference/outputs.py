@@ -156,7 +156,8 @@ def write_outputs(
 
     Args:
         paths: from :func:`output_paths`.
-        result: with its masks; kept probabilities are written too, a file for each sentence that was asked.
+        result: with its masks, its words as the segmentation and the table are to have them; kept probabilities are
+            written too, a file for each sentence that was asked.
         summary: plain values for the JSON file; gets the keys "outputs" and "probabilities" (paths by sentence).
         overlay: the picture, or None to write none.
 
@@ -194,7 +195,7 @@ def write_outputs(
             write_segmentation(names[paths.segmentation], segments, result.geometry, tags)
         for identifier, permille in kept.items():
             write_volume(names[kept_paths[identifier]], permille, result.geometry)
-        names[paths.table].write_text(csv_text(summary), encoding="utf-8", newline="\n", errors="replace")
+        names[paths.table].write_text(csv_text(result.to_dict()), encoding="utf-8", newline="\n", errors="replace")
         if overlay is not None:
             overlay.save(names[paths.overlay], format="PNG")
         text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"

@@ -26,6 +26,8 @@ _STATE_COLOURS = {
     State.AFFIRMED: (94, 196, 120),
     State.NEGATED: (224, 108, 108),
     State.UNCERTAIN: (226, 178, 84),
+    State.HISTORICAL: (176, 146, 206),
+    State.NORMAL: (132, 190, 196),
     State.NOT_COVERED: (140, 148, 160),
     State.ABSENT: (120, 152, 214),
     State.STALE: (140, 148, 160),

@@ -29,6 +29,7 @@ class Ask:
         scores: presence score by slice, filled while running; its length says how far the work is.
         mask: ``(N, H, W)`` bool, canonical.
         permille: ``(N, H, W)`` uint16, canonical, the probability in thousandths, only when it is kept.
+        cut: share of the mask threshold at which its mask is cut; 1 for every mask that is shown.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Ask:
     scores: dict[int, float] = field(default_factory=dict)
     mask: np.ndarray | None = None
     permille: np.ndarray | None = None
+    cut: float = 1.0
 
     def positions(self, part: list[int]) -> list[int]:
         """Places within ``part`` whose slices this asks about."""
@@ -91,7 +93,7 @@ def plan_rows(
         rows.append(row)
         if state != State.AFFIRMED and not row.forced:
             continue
-        row.prompt = prompt_for(sentence, plane)
+        row.prompt = prompt_for(sentence, plane, vocabulary.places)
         term = segment_term(sentence)
         row.colour = free_colour(term.colour if term.name else None, used)
         used.add(row.colour)

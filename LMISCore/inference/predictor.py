@@ -28,9 +28,11 @@ from LMISCore.inference.engine import Engine
 from LMISCore.inference.maps import Explanation, explain_slices
 from LMISCore.inference.memory import LIBRARY_BYTES, MemoryEstimate, free_bytes, readable_bytes, weight_bytes
 from LMISCore.inference.naming import distinct_names
+from LMISCore.inference.place_free import add_agreements, second_asks
 from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, keep_only, plan_rows
 from LMISCore.inference.result import CaseResult
 from LMISCore.inference.slices import LEVELS, SlicePictures, organ_slices, plane_of_words, prepare_slices
+from LMISCore.metrics.platt import Platt
 from LMISCore.networks import without_training_parts
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.findings import Vocabulary
@@ -80,7 +82,8 @@ class Predictor:
             self.checkpoint = dataclasses.replace(loaded, network=network)
         self.card = self.checkpoint.card
         self.vocabulary = Vocabulary.from_card(self.card.vocabulary)
-        self.engine = Engine(network, choice, arithmetic, self.card.image_size, batch_size)
+        calibration = Platt.from_card(self.card.calibration)
+        self.engine = Engine(network, choice, arithmetic, self.card.image_size, batch_size, calibration)
         self._cache_folder = cache_folder
         self._encoder = encoder
         self._cache: EmbeddingCache | None = None
@@ -139,6 +142,8 @@ class Predictor:
         mask_threshold: float | None = None,
         presence_threshold: float | None = None,
         only: frozenset[str] | set[str] = frozenset(),
+        agreement: bool = False,
+        language: str | None = None,
     ) -> CaseResult:
         """Segment what the report's affirmed sentences say, on exactly the volume's grid.
 
@@ -154,6 +159,9 @@ class Predictor:
             cleanup: components to drop; None drops nothing.
             mask_threshold, presence_threshold: instead of the card's.
             only: ids of the sentences to run; empty runs all. Their masks are those of a run of all.
+            agreement: also ask for each distinct finding by its name alone and compare side, place, number and size
+                with the words; costs one more decode a slice for each such name and changes no mask.
+            language: code of the report's language; None tells it by its words.
 
         Raises:
             InputError: for a report without sentences, an unknown id, an organ mask of another shape, values
@@ -168,7 +176,7 @@ class Predictor:
         }
         cleanup = cleanup or Cleanup()
         # Findings of another vocabulary would leave clauses in the prompts that these weights must not be asked about.
-        report = parse_report(report if isinstance(report, str) else report.text, self.vocabulary)
+        report = parse_report(report if isinstance(report, str) else report.text, self.vocabulary, language)
         pictures = prepare_slices(volume, self.card.image, intensity)
         extent = (0, pictures.count)
         if organ_mask is not None:
@@ -177,7 +185,9 @@ class Predictor:
         plane = plane_of_words(volume, pictures.canonical, self.card.image, self.card.vocabulary["places"])
         rows, asks = plan_rows(report, self.vocabulary, frozenset(force), plane, pictures.count, extent, extent_of)
         rows, asks = keep_only(rows, asks, frozenset(only))
-        estimate = self.estimate_memory(volume, len(asks), keep_probability)
+        seconds = second_asks(rows, asks, pictures.count) if agreement else {}
+        everything = [*asks, *seconds.values()]
+        estimate = self.estimate_memory(volume, len(everything), keep_probability)
         warnings = [*volume.warnings, *self._memory_warnings(estimate)]
         if self.card.image["plane"] == "picture" and not volume.is_picture_2d:
             warnings.append("These weights were made for single pictures; the volume is read in axial slices.")
@@ -186,16 +196,17 @@ class Predictor:
                 "Words such as upper or lower were taken as thirds of the whole volume from feet to head; give a mask "
                 "of the organ (--organ) to have them mean thirds of the organ."
             )
-        tracker = Tracker(progress, sum(len(ask.slices) for ask in asks))
-        states = self._states(asks, tracker)
+        tracker = Tracker(progress, sum(len(ask.slices) for ask in everything))
+        states = self._states(everything, tracker)
         kind = pictures.normaliser
         _log.info("Device: %s Precision: %s", self.engine.device.reason, self.engine.precision.reason)
         _log.info("Intensity: %s (%s), convention %s.", kind.kind, pictures.kind_reason, kind.convention)
         _log.info("%s", estimate.sentence())
         self.engine.warnings.clear()
         try:
-            collect_answers(self.engine, pictures, asks, states, tracker, thresholds["mask"], keep_probability)
+            collect_answers(self.engine, pictures, everything, states, tracker, thresholds["mask"], keep_probability)
             tracker(tracker.total, "restoring")
+            add_agreements(asks, seconds, pictures.canonical, volume, organ_mask)
             for ask in asks:
                 finish_rows(ask, pictures, volume, thresholds, cleanup)
         except MemoryError as error:
@@ -207,7 +218,8 @@ class Predictor:
         for row, name in zip(segments, distinct_names([row.name for row in segments]), strict=True):
             row.name = name
         provenance = self._provenance(volume, pictures, thresholds, cleanup, estimate, extent, extent_of)
-        return CaseResult(volume.geometry, rows, provenance, warnings + self.engine.warnings, volume.spacing_known)
+        notes = warnings + self.engine.warnings
+        return CaseResult(volume.geometry, rows, provenance, notes, volume.spacing_known, report.language)
 
     def _check_reads_text(self) -> None:
         text = self.card.recipe.get("text")

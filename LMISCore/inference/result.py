@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from LMISCore.inference.agreement import Agreement
 from LMISCore.inference.naming import segment_term
+from LMISCore.inference.summary import finding_values, summarise
 from LMISCore.text.prompts import Prompt
+from LMISCore.text.reader import named_in
 from LMISCore.text.report import Sentence, State
 from LMISCore.text.terminology import Colour
 from LMISCore.volumes.fingerprint import fingerprint
@@ -38,6 +41,8 @@ class SentenceResult:
         asked_slices: how many slices the sentence was asked on.
         segment_id: stable id from the sentence's id, None without a segment.
         name, colour: of the segment.
+        agreement: whether a second mask, asked for without place, bears out what the words say; one for each affirmed
+            finding, empty where that was not asked.
     """
 
     sentence: Sentence
@@ -55,6 +60,7 @@ class SentenceResult:
     segment_id: str | None = None
     name: str = ""
     colour: Colour | None = None
+    agreement: tuple[Agreement, ...] = ()
 
     @property
     def probability(self) -> np.ndarray | None:
@@ -76,6 +82,8 @@ class SentenceResult:
             "reason": self.reason,
             "forced": self.forced,
             "prompt": self.prompt.text if self.prompt else None,
+            "prompt_source": self.prompt.source if self.prompt else None,
+            "prompt_reason": self.prompt.reason if self.prompt else "",
             "levels": sorted(self.prompt.levels) if self.prompt else [],
             "presence": None if self.presence is None else round(self.presence, 4),
             "segment_id": self.segment_id,
@@ -84,6 +92,8 @@ class SentenceResult:
             "volume_ml": None if self.volume_ml is None else round(self.volume_ml, 3),
             "slices": self.slices,
             "asked_slices": self.asked_slices,
+            "agreement": [agreement.to_dict() for agreement in self.agreement],
+            "findings": [finding_values(finding) for finding in named_in(self.sentence)],
         }
 
 
@@ -97,6 +107,7 @@ class CaseResult:
         provenance: checkpoint, intensity, device, thresholds and the rest, as plain JSON values.
         warnings: sentences for the user.
         spacing_known: False when mm, and so mL, are only nominal.
+        language: code of the report's language.
     """
 
     geometry: Geometry
@@ -104,6 +115,7 @@ class CaseResult:
     provenance: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
     spacing_known: bool = True
+    language: str = "en"
 
     @property
     def segments(self) -> list[SentenceResult]:
@@ -154,6 +166,9 @@ class CaseResult:
             "VolumeMl": "" if row.volume_ml is None else f"{row.volume_ml:.3f}",
             # By which an edit of the mask is noticed, whatever program made it.
             "Mask": "" if row.mask is None else fingerprint(row.mask, self.geometry.matrix()),
+            "PromptSource": row.prompt.source if row.prompt else "",
+            "PromptReason": row.prompt.reason if row.prompt else "",
+            "Agreement": "; ".join(agreement.words for agreement in row.agreement),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,6 +176,8 @@ class CaseResult:
         return {
             "rows": [row.to_dict() for row in self.rows],
             "segments": len(self.segments),
+            "summary": summarise(self.rows),
+            "language": self.language,
             "geometry": {
                 "size": list(self.geometry.size),
                 "spacing_mm": list(self.geometry.spacing),

@@ -20,10 +20,15 @@ CSV_COLUMNS = (
     "volume_is_nominal",
     "slices",
     "forced",
+    "prompt",
+    "prompt_source",
+    "prompt_reason",
+    "agreement",
+    "agreement_words",
 )
-_TITLES = ("sentence", "state", "segment", "presence", "volume (mL)", "slices")
+_TITLES = ("sentence", "state", "segment", "presence", "volume (mL)", "slices", "agreement")
 _NARROWEST_SENTENCE = 24
-_NARROWEST_SEGMENT = 26
+_NARROWEST_SEGMENT = 22
 _LONGEST_REASON = 48
 
 
@@ -35,7 +40,8 @@ def csv_text(result: dict[str, Any]) -> str:
     writer.writeheader()
     for row in result["rows"]:
         known = nominal if row["volume_ml"] is not None else None
-        writer.writerow({**row, "sentence": _one_line(row["sentence"]), "volume_is_nominal": known})
+        told = {"agreement": verdict(row), "agreement_words": agreement_words(row)}
+        writer.writerow({**row, **told, "sentence": _one_line(row["sentence"]), "volume_is_nominal": known})
     return stream.getvalue()
 
 
@@ -56,6 +62,7 @@ def terminal_table(result: dict[str, Any], width: int | None = None) -> str:
             "-" if row["presence"] is None else f"{row['presence']:.2f}",
             "-" if row["volume_ml"] is None else f"{row['volume_ml']:.1f}" + (" (nominal spacing)" if nominal else ""),
             "-" if row["slices"] is None else str(row["slices"]),
+            verdict(row) or "-",
         )
         for row in result["rows"]
     ]
@@ -66,6 +73,25 @@ def terminal_table(result: dict[str, Any], width: int | None = None) -> str:
     widths[2] = min(widths[2], max(_NARROWEST_SEGMENT, total - sum(widths) + widths[2] - 2 * (len(widths) - 1)))
     rule = "  ".join("-" * size for size in widths)
     return "\n".join([_line(_TITLES, widths), rule, *(_line(row, widths) for row in rows)])
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """The gravest verdict on a row's findings, such as "contradicts" or "agrees"; "" where none was asked."""
+    found = [agreement["verdict"] for agreement in row.get("agreement", ())]
+    return next((word for word in ("contradicts", "differs", "agrees", "unclear") if word in found), "")
+
+
+def agreement_words(row: dict[str, Any]) -> str:
+    """What the second mask says of a row's findings, in plain words."""
+    several = len(row.get("agreement", ())) > 1
+    parts = [(a["finding"] + ": " if several else "") + a["words"] for a in row.get("agreement", ())]
+    return _one_line("; ".join(parts))
+
+
+def contradictions(result: dict[str, Any]) -> list[str]:
+    """One line for each sentence that the second mask contradicts."""
+    rows = [row for row in result["rows"] if verdict(row) == "contradicts"]
+    return [f"{row['id']}: {agreement_words(row)}" for row in rows]
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

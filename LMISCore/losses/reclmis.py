@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from LMISCore.errors import InputError
 from LMISCore.losses.overlap import soft_dice_loss
@@ -80,6 +80,20 @@ class RecLMISLoss:
         if self.dice_scale <= 0:
             raise InputError(f"The loss's dice_scale is {self.dice_scale}; expected a number above 0.")
 
+    @property
+    def compares(self) -> bool:
+        """Whether any term needs the network's training-only half."""
+        return bool(self.contrastive or self.text or self.image)
+
+    def check_network(self, network: nn.Module) -> None:
+        """See that a RecLMIS has the half which the weights ask for.
+
+        Raises:
+            InputError: if not.
+        """
+        if self.compares and getattr(network, "auxiliary", None) is None:
+            raise nothing_to_compare()
+
     def __call__(self, output: NetworkOutput, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the total and its unweighted terms by name.
 
@@ -94,10 +108,19 @@ class RecLMISLoss:
         dice = soft_dice_loss(output.logits, target, SMOOTH / self.dice_scale**2)
         cross_entropy = F.binary_cross_entropy_with_logits(output.logits.float(), target)
         terms = {"segmentation": 0.5 * dice + 0.5 * cross_entropy}
-        if self.contrastive or self.text or self.image:
+        if self.compares:
             terms |= auxiliary_terms(output.intermediates)
         total = torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
         return total, terms
+
+
+def nothing_to_compare() -> InputError:
+    """What is wrong when terms are asked for that the network gives nothing for."""
+    return InputError(
+        "The network gives nothing to compare: it has no training-only parts (auxiliary: false, or a stripped "
+        "checkpoint) or is not in training mode; set loss.contrastive, loss.text and loss.image to 0 to train "
+        "without them."
+    )
 
 
 def auxiliary_terms(parts: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -107,11 +130,7 @@ def auxiliary_terms(parts: dict[str, Tensor]) -> dict[str, Tensor]:
         InputError: if it gave nothing.
     """
     if "words" not in parts:
-        raise InputError(
-            "The network gives nothing to compare: it has no training-only parts (auxiliary: false, or a stripped "
-            "checkpoint) or is not in training mode; set loss.contrastive, loss.text and loss.image to 0 to train "
-            "without them."
-        )
+        raise nothing_to_compare()
     match = token_match(
         parts["words"],
         parts["word_weights"],

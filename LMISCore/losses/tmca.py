@@ -109,7 +109,7 @@ class TMCALoss:
         losses = []
         for level, cell in enumerate(STRIDES):
             features, sentence, weights = names(level)
-            vectors = project(target_vectors(found[features], mask, cell), *(found[name] for name in weights))
+            vectors = project(target_vectors(found[features], mask, cell), *(found[name].float() for name in weights))
             vectors = F.normalize(vectors, dim=1, eps=NORM_EPS)
             similarity = vectors @ found[sentence].float().T / found["temperature"]
             # D is symmetric, so the rows of Y are each direction's own normalised targets.

@@ -7,6 +7,7 @@ batch normalisation, ReLU, and a 2x2 max-pooling before each of four stages.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -104,3 +105,27 @@ def check_inputs(image: Tensor, states: Tensor, mask: Tensor, text_width: int) -
 def as_bool(mask: Tensor) -> Tensor:
     """Return a padding mask as booleans, true on real tokens."""
     return mask if mask.dtype == torch.bool else mask != 0
+
+
+def returning_clamp(x: Tensor, low: float, high: float) -> Tensor:
+    """``x`` kept between ``low`` and ``high``, with the gradient that leads back from beyond them.
+
+    ``torch.clamp`` has no gradient outside its range: a learned value that once stepped over stays there for good.
+    """
+    clamped: Tensor = _ReturningClamp.apply(x, low, high)  # type: ignore[no-untyped-call]
+    return clamped
+
+
+class _ReturningClamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.range = low, high
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (x,), (low, high), gradient = ctx.saved_tensors, ctx.range, gradients[0]
+        # A step goes against the gradient.
+        outwards = ((x > high) & (gradient < 0)) | ((x < low) & (gradient > 0))
+        return gradient.masked_fill(outwards, 0), None, None

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from LMISCore.errors import InputError
 from LMISCore.networks.blocks import pad_to_multiple
+from LMISCore.networks.options import check_counts, check_depths
 from LMISCore.networks.outputs import ImageFeatures
 
 LEVELS = 4
@@ -47,8 +48,8 @@ class ConvNeXt(nn.Module):
 
     def __init__(self, width: int, depths: Sequence[int], layer_scale: float) -> None:
         super().__init__()
-        if len(depths) != LEVELS or min(depths) < 1 or width < 1:
-            raise ValueError(f"width is {width} and depths are {list(depths)}, expected four depths, all at least 1")
+        check_counts(width=width)
+        check_depths(depths, LEVELS)
         # Takes a second to import, which only this network's users need wait for.
         from transformers import ConvNextConfig, ConvNextModel
 
@@ -64,7 +65,8 @@ class ConvNeXt(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(channels, eps=1e-6) for channels in self.widths)
         first = self.embeddings.patch_embeddings
         # As far apart as an even patch one standard deviation from mean brightness would move the channels.
-        nn.init.normal_(first.bias, std=float(first.weight.detach().std()) * first.weight[0].numel() ** 0.5)
+        with torch.no_grad():
+            first.bias.normal_().mul_(first.weight.std() * first.weight[0].numel() ** 0.5)
         self.register_buffer("image_mean", torch.full((3,), 0.5))
         self.register_buffer("image_deviation", torch.full((3,), 0.25))
 

@@ -1,4 +1,4 @@
-"""Randomness inside a network that comes from one generator, PyTorch's own dropout included.
+"""Randomness inside a network that comes from one generator: draws of tokens, and PyTorch's own dropout.
 
 PyTorch's dropout draws from the global generator only. A training step that is to be the same after an interruption
 needs all that it draws to come from the step's own generator.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 
 @contextmanager
@@ -31,3 +32,34 @@ def drawing_from(generator: torch.Generator | None, device: torch.device) -> Ite
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def draw_hidden(
+    log_weights: Tensor, rate: float, mask: Tensor | None = None, generator: torch.Generator | None = None
+) -> Tensor:
+    """Choose tokens to hide without replacement, the important ones more often: ``(B, N)`` bool.
+
+    Of each row's n real tokens ``max(1, int(rate n))`` are drawn one after the other with probability proportional to
+    their weight. Adding Gumbel noise to the log weights and taking the largest is the same draw (Kool et al.,
+    arXiv 1903.06059), for all rows at once and on their device.
+
+    Args:
+        log_weights: ``(B, N)``.
+        rate: share of the real tokens.
+        mask: ``(B, N)``, true on real tokens; None when all are.
+        generator: of any device; None for the global one.
+    """
+    where = log_weights.device if generator is None else generator.device
+    uniform = torch.rand(log_weights.shape, generator=generator, device=where).to(log_weights.device)
+    tiny = torch.finfo(uniform.dtype).tiny
+    noise = -(-uniform.clamp_min(tiny).log()).clamp_min(tiny).log()
+    score = log_weights.detach().float() + noise
+    if mask is None:
+        real = torch.full((len(score),), score.shape[1], device=score.device)
+    else:
+        score = score.masked_fill(~mask, -torch.inf)
+        real = mask.sum(1)
+    count = (real * rate).long().clamp_min(1)
+    rank = score.argsort(dim=1, descending=True).argsort(dim=1)
+    hidden = rank < count[:, None]
+    return hidden if mask is None else hidden & mask

@@ -12,7 +12,8 @@ from the other's, and gives the tokens of a contrastive loss.
   the softmax, so at initialisation all N output patches carry the same numbers and the decoder sees nothing of the
   deepest map; the default adds what was there before and normalises.
 * ``padding="masked"``: in the release patches look at padding, padding is rebuilt, and padding counts in the contrast,
-  so the same sentence gives another mask with another padded length; the default uses real tokens only.
+  so the same sentence gives another mask with another padded length; the default uses real tokens only, in training
+  too: neither the place of a word nor the batch normalisation of words depends on how far sentences are padded.
 * ``order="waves"``: the release hides later tokens from earlier ones in the reconstructors, image patches too, which
   have no order in time; it is also the only thing that tells one hidden token from another there. The default lets
   every token see all and adds sine waves of its place.
@@ -46,6 +47,7 @@ import torch
 from torch import Tensor, nn
 
 from LMISCore.networks.blocks import ImageEncoder, as_bool, check_inputs, crop
+from LMISCore.networks.options import check_choice, check_counts, check_shares, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.networks.randomness import drawing_from
 from LMISCore.networks.reclmis_auxiliary import Auxiliary, AuxiliaryOptions, Tokens
@@ -90,6 +92,7 @@ class RecLMIS(nn.Module):
     title = "RecLMIS (arXiv 2404.02845)"
     stride = ImageEncoder.stride
     STAGES = (4, 3, 2, 1)
+    MAP_NUMBER: ClassVar[str] = "decoder stage {}"
     MAP_MEANINGS: ClassVar[dict[str, str]] = {
         "attention": "how much the sentence's words look at this patch, relative to an even spread (1)",
         "gate": "factor with which fine detail of the image is let through (unbounded, the same for all sentences)",
@@ -117,13 +120,11 @@ class RecLMIS(nn.Module):
         position: Literal["waves", "zeros"] | None = None,
     ) -> None:
         super().__init__()
-        if variant not in ("default", "release"):
-            raise ValueError(f"variant is {variant!r}, expected 'default' or 'release'")
-        if contrast_scale not in ("constant", "learned"):
-            raise ValueError(f"contrast_scale is {contrast_scale!r}, expected 'constant' or 'learned'")
-        for share, value in (("hide_words", hide_words), ("hide_patches", hide_patches)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{share} is {value}, expected a share from 0 to 1")
+        check_counts(width=width, text_width=text_width, layers=layers, grid=grid)
+        check_choice("variant", variant, "default", "release")
+        check_choice("contrast_scale", contrast_scale, "constant", "learned")
+        check_shares(hide_words=hide_words, hide_patches=hide_patches, interest_dropout=interest_dropout)
+        check_switches(auxiliary=auxiliary)
         given = {
             "interactor": interactor,
             "padding": padding,
@@ -286,6 +287,5 @@ def _choose(name: str, value: str | None, variant: Variant) -> str:
     ours, theirs = MENDED[name]
     if value is None:
         return theirs if variant == "release" else ours
-    if value not in (ours, theirs):
-        raise ValueError(f"{name} is {value!r}, expected {ours!r} or {theirs!r}")
+    check_choice(name, value, ours, theirs)
     return value

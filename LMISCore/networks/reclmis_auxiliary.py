@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from LMISCore.networks.blocks import masked_mean
-from LMISCore.networks.reclmis_interest import Interest, draw_hidden
+from LMISCore.networks.blocks import masked_mean, returning_clamp
+from LMISCore.networks.normalised_product import wide
+from LMISCore.networks.places import place_waves, word_waves
+from LMISCore.networks.randomness import draw_hidden
+from LMISCore.networks.reclmis_interest import Interest, TokenMixer
 from LMISCore.networks.reclmis_reconstruct import Reconstructor
-from LMISCore.networks.waves import order_waves, place_waves
 
 CONSTANT_SCALE = 100.0
 # CLIP's start; the constant is also what a learned scale may not exceed.
@@ -63,20 +65,6 @@ class Tokens(NamedTuple):
     grid: tuple[int, int]
 
 
-class TokenMixer(nn.Module):
-    """3-wide convolution over the words, batch normalisation, ReLU: T' to T''."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv1d(width, width, 3, padding=1)
-        self.norm = nn.BatchNorm1d(width)
-
-    def forward(self, words: Tensor) -> Tensor:
-        """``(B, L, d)`` to the same shape."""
-        mixed: Tensor = self.norm(self.convolution(words.transpose(1, 2)))
-        return torch.relu(mixed).transpose(1, 2)
-
-
 class Auxiliary(nn.Module):
     """Gives RecLMIS's loss what it compares.
 
@@ -102,8 +90,8 @@ class Auxiliary(nn.Module):
 
     def interest(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """Log weights of words ``(B, L)`` and patches ``(B, N)``, both float32."""
-        seen = tokens.seen if self.options.padding == "release" else _without_padding(tokens.seen, tokens.mask)
-        return self.word_interest(self.mixer(seen), tokens.mask), self.patch_interest(tokens.patches)
+        mixed = self.mixer(tokens.seen, tokens.mask if self.options.padding == "masked" else None)
+        return self.word_interest(mixed, tokens.mask), self.patch_interest(tokens.patches)
 
     def forward(
         self,
@@ -136,9 +124,10 @@ class Auxiliary(nn.Module):
         words = tokens.words.masked_fill(hidden_words.unsqueeze(-1), 0)
         patches = tokens.raw.masked_fill(hidden_patches.unsqueeze(-1), 0)
         if options.order == "waves":
-            device, width = words.device, words.shape[-1]
-            words = words + order_waves(words.shape[1], width, device).to(words.dtype)
-            patches = patches + place_waves(*tokens.grid, width, device).to(patches.dtype)
+            length, width = words.shape[1:]
+            counted = torch.ones_like(tokens.mask) if mask is None else mask
+            words = words + word_waves(counted.sum(1), length, width).to(words.dtype)
+            patches = patches + place_waves(*tokens.grid, width, patches.device).to(patches.dtype)
         image = self.image_from_text(tokens.words, weights[0], patches, mask, None)
         text = self.text_out(self.text_from_image(tokens.raw, weights[1], words, None, mask))
         return {
@@ -151,18 +140,18 @@ class Auxiliary(nn.Module):
 
     def _contrast(self, tokens: Tokens, word_weights: Tensor, patch_weights: Tensor) -> dict[str, Tensor]:
         options = self.options
-        words = F.normalize(tokens.words.float(), dim=-1) * tokens.mask.unsqueeze(-1)
+        words = F.normalize(wide(tokens.words), dim=-1) * tokens.mask.unsqueeze(-1)
         if options.contrast_weights == "twice":
             word_weights, patch_weights = word_weights.softmax(-1), patch_weights.softmax(-1)
         if self.log_scale is None:
             scale = words.new_tensor(CONSTANT_SCALE)
         else:
-            scale = self.log_scale.exp().clamp_max(CONSTANT_SCALE)
+            scale = returning_clamp(self.log_scale.exp(), 0.0, CONSTANT_SCALE)
         return {
             "words": words,
             "word_weights": word_weights,
             "words_compared": torch.ones_like(tokens.mask) if options.padding == "release" else tokens.mask,
-            "patches": F.normalize(tokens.raw.float(), dim=-1),
+            "patches": F.normalize(wide(tokens.raw), dim=-1),
             "patch_weights": patch_weights,
             "left_out": self._repeated(tokens) & (options.repeats == "left_out"),
             "scale": scale,
@@ -173,10 +162,6 @@ class Auxiliary(nn.Module):
         """Pairs (i, j), i not j, of equal sentences or equal images: ``(B, B)`` bool."""
         same = _same(masked_mean(tokens.states.float(), tokens.mask)) | _same(tokens.raw.float().mean(1))
         return same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
-
-
-def _without_padding(tokens: Tensor, mask: Tensor) -> Tensor:
-    return tokens.masked_fill(~mask.unsqueeze(-1), 0)
 
 
 def _same(vectors: Tensor) -> Tensor:

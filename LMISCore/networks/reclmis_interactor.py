@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from LMISCore.networks.places import place_waves
 from LMISCore.networks.reclmis_attention import Attention
-from LMISCore.networks.waves import place_waves
 
 HEADS = 4
 DROPOUT = 0.1

@@ -1,9 +1,45 @@
-"""Words and patches of interest: how much each token matters, and a random choice of tokens to hide by it."""
+"""Words and patches of interest: how much each token matters."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from LMISCore.errors import InputError
+from LMISCore.networks.normalised_product import wide
+
+
+class TokenMixer(nn.Module):
+    """3-wide convolution over the words, batch normalisation, ReLU: T' to T''."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, width, 3, padding=1)
+        self.norm = nn.BatchNorm1d(width)
+
+    def forward(self, words: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``(B, L, d)`` to the same shape.
+
+        Args:
+            words: T'.
+            mask: ``(B, L)``, true on real tokens: they alone enter the convolution and the batch's statistics, and
+                padding comes out as 0. None lets padding take part.
+
+        Raises:
+            InputError: in training, if the batch has fewer than two tokens, of which there are no statistics.
+        """
+        if mask is None:
+            mask = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
+        words = words.masked_fill(~mask.unsqueeze(-1), 0)
+        mixed = self.convolution(words.transpose(1, 2)).transpose(1, 2)
+        real = mixed[mask]
+        if self.training and len(real) < 2:
+            raise InputError(
+                f"The batch's sentences have {len(real)} token{'s' * (len(real) != 1)} altogether, and training "
+                "normalises words by their batch, which takes two; give longer sentences or a larger training.batch."
+            )
+        normed = torch.relu(self.norm(real))
+        return normed.new_zeros(mixed.shape).index_put((mask,), normed)
 
 
 class Interest(nn.Module):
@@ -22,39 +58,8 @@ class Interest(nn.Module):
         self.score = nn.Linear(width, 1, bias=bias)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Log weights ``(B, N)`` float32 of tokens ``(B, N, d)``, very low where ``mask`` ``(B, N)`` is false."""
-        score: Tensor = self.score(torch.relu(self.inner(self.dropout(tokens)))).squeeze(-1).float()
+        """Log weights ``(B, N)``, at least float32, of tokens ``(B, N, d)``; very low where ``mask`` is false."""
+        score = wide(self.score(torch.relu(self.inner(self.dropout(tokens)))).squeeze(-1))
         if mask is not None:
             score = score.masked_fill(~mask, torch.finfo(score.dtype).min)
         return score.log_softmax(-1)
-
-
-def draw_hidden(
-    log_weights: Tensor, rate: float, mask: Tensor | None = None, generator: torch.Generator | None = None
-) -> Tensor:
-    """Choose tokens to hide without replacement, the important ones more often: ``(B, N)`` bool.
-
-    Of each row's n real tokens ``max(1, int(rate n))`` are drawn one after the other with probability proportional to
-    their weight. Adding Gumbel noise to the log weights and taking the largest is the same draw (Kool et al.,
-    arXiv 1903.06059), for all rows at once and on their device.
-
-    Args:
-        log_weights: ``(B, N)``.
-        rate: share of the real tokens.
-        mask: ``(B, N)``, true on real tokens; None when all are.
-        generator: of any device; None for the global one.
-    """
-    where = log_weights.device if generator is None else generator.device
-    uniform = torch.rand(log_weights.shape, generator=generator, device=where).to(log_weights.device)
-    tiny = torch.finfo(uniform.dtype).tiny
-    noise = -(-uniform.clamp_min(tiny).log()).clamp_min(tiny).log()
-    score = log_weights.detach().float() + noise
-    if mask is None:
-        real = torch.full((len(score),), score.shape[1], device=score.device)
-    else:
-        score = score.masked_fill(~mask, -torch.inf)
-        real = mask.sum(1)
-    count = (real * rate).long().clamp_min(1)
-    rank = score.argsort(dim=1, descending=True).argsort(dim=1)
-    hidden = rank < count[:, None]
-    return hidden if mask is None else hidden & mask

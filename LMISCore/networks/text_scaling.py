@@ -24,6 +24,14 @@ def mean_and_deviation(values: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(varied, mean, torch.zeros_like(mean)), torch.where(varied, deviation, torch.ones_like(mean))
 
 
+def sentence_vectors(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean of each sentence's real tokens, ``(N, L, D)`` and ``(N, L)`` bool to ``(N, D)`` float64, on the CPU.
+
+    Some devices, Apple's among them, have no double precision.
+    """
+    return masked_mean(states.cpu().double(), mask.cpu())
+
+
 class _Scaling(nn.Module):
     """``(x - mean) / deviation`` of the D values of a vector, both kept with the weights."""
 
@@ -37,8 +45,8 @@ class _Scaling(nn.Module):
 
     def _keep(self, values: Tensor) -> None:
         mean, deviation = mean_and_deviation(values)
-        self.mean.copy_(mean)
-        self.deviation.copy_(deviation)
+        self.mean.copy_(mean.to(self.mean.dtype))
+        self.deviation.copy_(deviation.to(self.mean.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale ``(..., D)``; unchanged before ``fit``."""
@@ -55,7 +63,7 @@ class TokenScaling(_Scaling):
     @torch.no_grad()
     def fit(self, states: Tensor, mask: Tensor) -> None:
         """Measure N sentences, ``states (N, L, D)`` with ``mask (N, L)`` bool, true on real tokens."""
-        self._keep(states[mask].double())
+        self._keep(states.cpu()[mask.cpu()].double())
 
 
 class SentenceScaling(_Scaling):
@@ -68,4 +76,4 @@ class SentenceScaling(_Scaling):
     @torch.no_grad()
     def fit(self, states: Tensor, mask: Tensor) -> None:
         """Measure N sentences, ``states (N, L, D)`` with ``mask (N, L)`` bool, true on real tokens."""
-        self._keep(masked_mean(states.double(), mask))
+        self._keep(sentence_vectors(states, mask))

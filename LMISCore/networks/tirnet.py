@@ -31,13 +31,17 @@ from torch import Tensor, nn
 
 from LMISCore.networks.blocks import ImageEncoder, as_bool, check_inputs, crop, largest_group, masked_mean
 from LMISCore.networks.normalised_product import normalised_product, weighted_sum, wide
+from LMISCore.networks.options import check_choice, check_counts, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
-from LMISCore.networks.text_scaling import mean_and_deviation
+from LMISCore.networks.places import place_basis
+from LMISCore.networks.text_scaling import mean_and_deviation, sentence_vectors
 
 Variant = Literal["default", "release"]
 
 TEMPERATURE = 0.1
 NORM_EPS = 1e-6
+# Row, column and their squares; their product is not among them.
+PLACES = 4
 
 
 def cosine_map(x: Tensor, vector: Tensor) -> Tensor:
@@ -47,14 +51,6 @@ def cosine_map(x: Tensor, vector: Tensor) -> Tensor:
     length = weighted_sum(x * x, torch.ones_like(vector)).clamp_min(NORM_EPS**2).sqrt()
     cosine: Tensor = dot / length
     return cosine.unsqueeze(1)
-
-
-def place_basis(like: Tensor) -> Tensor:
-    """Row, column and their squares, each with mean 0 over the picture: ``(4, H, W)`` float32 for ``(..., H, W)``."""
-    height, width = like.shape[-2:]
-    rows = torch.linspace(-1, 1, height, device=like.device).view(-1, 1).expand(height, width)
-    columns = torch.linspace(-1, 1, width, device=like.device).view(1, -1).expand(height, width)
-    return torch.stack([rows, columns, rows.square() - 1 / 3, columns.square() - 1 / 3])
 
 
 class RetinexTextModulation(nn.Module):
@@ -67,7 +63,7 @@ class RetinexTextModulation(nn.Module):
     def __init__(self, channels: int, text_channels: int, position: bool) -> None:
         super().__init__()
         self.project = nn.Linear(text_channels, channels)
-        self.place = nn.Linear(text_channels, 4, bias=False) if position else None
+        self.place = nn.Linear(text_channels, PLACES, bias=False) if position else None
         if self.place is not None:
             nn.init.zeros_(self.place.weight)
         # softplus(0.5413) = 1: beta starts at 1 as in the paper.
@@ -82,7 +78,8 @@ class RetinexTextModulation(nn.Module):
         rho, kappa, gamma = 2 * self.rho_raw.sigmoid(), self.kappa_raw.sigmoid(), self.gamma_raw.sigmoid()
         similarity = cosine_map(x, self.project(text)) / TEMPERATURE
         if self.place is not None:
-            tilt = torch.einsum("bn,nhw->bhw", wide(self.place(text)), place_basis(x).to(similarity.dtype)).unsqueeze(1)
+            basis = place_basis(x.shape[-2], x.shape[-1], x.device)[:PLACES].to(similarity.dtype)
+            tilt = torch.einsum("bn,nhw->bhw", wide(self.place(text)), basis).unsqueeze(1)
             similarity = similarity + tilt / TEMPERATURE
         positive = F.avg_pool2d(similarity, 3, stride=1, padding=1).sigmoid()
         negative_logits = -beta * similarity
@@ -123,7 +120,6 @@ class ConsistentDetailCompensation(nn.Module):
         detail = detail * weight.to(detail.dtype)
         gate = self.gate_out(F.gelu(self._gate_features(base, detail, positive))).sigmoid()
         return base + gate * detail, weight, gate
-
 
     def _gate_features(self, base: Tensor, detail: Tensor, positive: Tensor) -> Tensor:
         """``gate_in`` of the three maps side by side, as the sum of three convolutions.
@@ -193,6 +189,7 @@ class TIRNet(nn.Module):
     title = "TIRNet (arXiv 2606.27794)"
     stride = ImageEncoder.stride
     STAGES = (4, 3, 2, 1)
+    MAP_NUMBER: ClassVar[str] = "decoder stage {}"
     text_mean: Tensor
     text_deviation: Tensor
     MAP_MEANINGS: ClassVar[dict[str, str]] = {
@@ -214,12 +211,16 @@ class TIRNet(nn.Module):
         position: bool | None = None,
     ) -> None:
         super().__init__()
-        if variant not in ("default", "release"):
-            raise ValueError(f"variant is {variant!r}, expected 'default' or 'release'")
+        check_counts(width=width, text_width=text_width)
+        check_choice("variant", variant, "default", "release")
         self.pool = pool or ("release" if variant == "release" else "tokens")
         self.gate_scale = gate_scale or ("none" if variant == "release" else "sqrt")
         self.text_scale = text_scale or ("none" if variant == "release" else "fitted")
         position = variant != "release" if position is None else position
+        check_choice("pool", self.pool, "tokens", "release")
+        check_choice("gate_scale", self.gate_scale, "sqrt", "none")
+        check_choice("text_scale", self.text_scale, "fitted", "none")
+        check_switches(position=position)
         self.text_width = text_width
         self.options: dict[str, Any] = {
             "width": width,
@@ -253,9 +254,9 @@ class TIRNet(nn.Module):
         """
         if self.text_scale != "fitted":
             return
-        mean, deviation = mean_and_deviation(masked_mean(text_states.double(), as_bool(text_mask)))
-        self.text_mean.copy_(mean)
-        self.text_deviation.copy_(deviation)
+        mean, deviation = mean_and_deviation(sentence_vectors(text_states, as_bool(text_mask)))
+        self.text_mean.copy_(mean.to(self.text_mean.dtype))
+        self.text_deviation.copy_(deviation.to(self.text_mean.dtype))
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Everything that is free of text, of ``(B, 3, H, W)`` images in [0, 1].
@@ -307,7 +308,9 @@ class TIRNet(nn.Module):
             intermediates[f"negative_logits_{number}"] = negative_logits
         return NetworkOutput(crop(self.head(x), features.size), maps, intermediates)
 
-    def forward(self, image: Tensor, text_states: Tensor, text_mask: Tensor) -> NetworkOutput:
+    def forward(
+        self, image: Tensor, text_states: Tensor, text_mask: Tensor, generator: torch.Generator | None = None
+    ) -> NetworkOutput:
         """Segment B images ``(B, 3, H, W)`` in [0, 1] with one sentence each."""
         check_inputs(image, text_states, text_mask, self.text_width)
-        return self.decode(self.encode_image(image), text_states, text_mask)
+        return self.decode(self.encode_image(image), text_states, text_mask, generator)

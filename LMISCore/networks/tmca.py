@@ -28,8 +28,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from LMISCore.networks.blocks import as_bool, check_inputs, crop, masked_mean
+from LMISCore.networks.blocks import as_bool, check_inputs, crop, masked_mean, returning_clamp
 from LMISCore.networks.convnext import LEVELS, ConvNeXt
+from LMISCore.networks.options import check_choice, check_counts, check_depths, check_positive, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.networks.text_scaling import SentenceScaling, TokenScaling
 from LMISCore.networks.tmca_alignment import Places, SharedSpace, TargetEnhancement, names
@@ -64,6 +65,7 @@ class TMCA(nn.Module):
         "hyper-parameters, so no figure of it can be compared with theirs."
     )
     stride = ConvNeXt.stride
+    MAP_NUMBER: ClassVar[str] = "image level {} of 4, the finest first"
     MAP_MEANINGS: ClassVar[dict[str, str]] = {
         "focus": "where the features are enhanced because they are close to the sentence in the shared space (0 to 1)"
     }
@@ -84,8 +86,19 @@ class TMCA(nn.Module):
         auxiliary: bool = True,
     ) -> None:
         super().__init__()
-        if text_scale not in ("fitted", "none"):
-            raise ValueError(f"text_scale is {text_scale!r}, expected 'fitted' or 'none'")
+        check_counts(width=width, embedding=embedding, text_width=text_width)
+        check_depths(depths, LEVELS)
+        check_switches(
+            semantic_distance=semantic_distance,
+            alignment=alignment,
+            enhancement=enhancement,
+            position=position,
+            auxiliary=auxiliary,
+        )
+        check_choice("text_scale", text_scale, "fitted", "none")
+        check_positive(layer_scale=layer_scale)
+        if not isinstance(started_from, str):
+            raise ValueError(f"started_from is {started_from!r}, expected words")
         self.text_width = text_width
         self.semantic_distance = semantic_distance
         self.options: dict[str, Any] = {
@@ -121,7 +134,9 @@ class TMCA(nn.Module):
         self.options["started_from"] = self.encoder.start_from(source)
 
     def stripped(self) -> TMCA:
-        """The same network without what only training needs; it shares its tensors with this one."""
+        """The same network without what only training needs; it shares its tensors with this one, or is this one."""
+        if self.log_temperature is None:
+            return self
         with torch.random.fork_rng(devices=[]):
             network = TMCA(**{**self.options, "auxiliary": False})
         own = self.state_dict()
@@ -190,7 +205,7 @@ class TMCA(nn.Module):
         """What the alignment is computed from, but the sentences' own projections; in training alone."""
         if self.log_temperature is None or self.shared is None or not self.training:
             return {}
-        found = {"temperature": self.log_temperature.exp().clamp(*TEMPERATURE_RANGE)}
+        found = {"temperature": returning_clamp(self.log_temperature.exp(), *TEMPERATURE_RANGE)}
         for level in range(LEVELS):
             features_name, _, weight_names = names(level)
             found[features_name] = features.levels[level]
@@ -199,7 +214,9 @@ class TMCA(nn.Module):
             found["semantic"] = vector.float() - self.sentences.mean
         return found
 
-    def forward(self, image: Tensor, text_states: Tensor, text_mask: Tensor) -> NetworkOutput:
+    def forward(
+        self, image: Tensor, text_states: Tensor, text_mask: Tensor, generator: torch.Generator | None = None
+    ) -> NetworkOutput:
         """Segment B images ``(B, 3, H, W)`` in [0, 1] with one sentence each."""
         check_inputs(image, text_states, text_mask, self.text_width)
-        return self.decode(self.encode_image(image), text_states, text_mask)
+        return self.decode(self.encode_image(image), text_states, text_mask, generator)

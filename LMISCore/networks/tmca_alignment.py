@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from LMISCore.networks.places import place_basis
+
 NORM_EPS = 1e-6
 
 
@@ -41,13 +43,6 @@ def project(x: Tensor, *weights: Tensor) -> Tensor:
     return F.linear(F.gelu(hidden), last, last_bias)
 
 
-def place_basis(height: int, width: int, device: torch.device) -> Tensor:
-    """Row, column, their squares and product, each with mean 0 over the picture: ``(5, H, W)`` float32."""
-    rows = torch.linspace(-1, 1, height, device=device).view(-1, 1).expand(height, width)
-    columns = torch.linspace(-1, 1, width, device=device).view(1, -1).expand(height, width)
-    return torch.stack([rows, columns, rows.square() - 1 / 3, columns.square() - 1 / 3, rows * columns])
-
-
 class Places(nn.Module):
     """Adds to each pixel's features where in the picture it is: ``(B, C, H, W) -> (B, C, H, W)``.
 
@@ -60,7 +55,7 @@ class Places(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         height, width = features.shape[-2:]
-        basis = place_basis(height, width, features.device)
+        basis = place_basis(height, width, features.device).to(self.weight.dtype)
         return features + torch.einsum("cn,nhw->chw", self.weight, basis).to(features.dtype)
 
 

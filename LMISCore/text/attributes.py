@@ -1,11 +1,10 @@
-"""What a clause says of a finding: side, thirds of the picture, head-feet levels, count, size, severity, comparison."""
+"""Thirds of the axial picture that words name, and the length of what they measure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 from LMISCore.text.levels import take_levels
 from LMISCore.text.phrases import PhraseTable, rules, tokens
@@ -18,35 +17,18 @@ _SIZE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,2})?")
-_COUNT_REACH = 3
-
-
-class Attributes(NamedTuple):
-    """Fields of a Finding that its clause tells."""
-
-    side: frozenset[str]
-    zones: frozenset[str]
-    levels: frozenset[str]
-    size_mm: float | None
-    severity: str | None
-    comparison: str | None
 
 
 @lru_cache(maxsize=4096)
-def attributes(clause: str) -> Attributes:
-    """Return side, zones, levels, size_mm, severity and comparison of a clause. Cached: reports repeat themselves."""
+def thirds(clause: str) -> frozenset[str]:
+    """Return which of "anterior", "middle", "posterior" a clause names; head-feet words are none of them.
+
+    >>> sorted(thirds("middle posterior left lung")), sorted(thirds("middle lobe"))
+    (['middle', 'posterior'], [])
+    """
     clause = clause[:MOST_CHARACTERS]
     rest, levels, _ = take_levels(clause)
-    words, _ = tokens(clause)
-    sides = {side for _, _, value in _table("side").find(words) for side in value.split()}
-    return Attributes(
-        side=frozenset(sides),
-        zones=_zones(tokens(rest)[0] if levels else words),
-        levels=levels,
-        size_mm=size_mm(clause),
-        severity=next((value for _, _, value in _table("severity").find(words)), None),
-        comparison=next((value for _, _, value in _table("comparison").find(words)), None),
-    )
+    return _zones(tokens(rest if levels else clause)[0])
 
 
 def size_mm(text: str) -> float | None:
@@ -63,27 +45,16 @@ def size_mm(text: str) -> float | None:
     return max(sizes, default=None)
 
 
-def count_before(words: Sequence[str], mention: int) -> int | None:
-    """Return the number that stands at most three words before the word ``mention``: "two infected areas" gives 2."""
-    words = list(words[max(0, mention - _COUNT_REACH) : mention])
-    for _, end, value in reversed(_table("number").find(words)):
-        if words[end : end + 1] != ["of"]:
-            return int(value)
-    digits = [word for word in words if word.isdecimal() and len(word) <= 2]
-    units = {"mm", "cm", "ml", "hu", "days", "day", "weeks", "week", "months", "years", "year"}
-    return int(digits[-1]) if digits and not units & set(words) else None
-
-
 def _zones(words: Sequence[str]) -> frozenset[str]:
     no_place = frozenset(rules("attributes")["middle_is_no_place_before"])
     return frozenset(
         value
-        for first, _, value in _table("zone").find(words)
+        for first, _, value in _table().find(words)
         if value != "middle" or not no_place & set(words[first + 1 : first + 2])
     )
 
 
 @cache
-def _table(name: str) -> PhraseTable[str]:
-    table = rules("attributes")[name]
+def _table() -> PhraseTable[str]:
+    table = rules("attributes")["zone"]
     return PhraseTable((phrase.split(), value) for value, phrases in table.items() for phrase in phrases)

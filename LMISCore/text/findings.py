@@ -1,25 +1,25 @@
 """Which findings a sentence affirms, negates or leaves uncertain, with the vocabulary of a card deciding what counts.
 
-Cue words around a finding and words that end their reach follow NegEx (Chapman et al., J Biomed Inform 2001) and
-ConText (Harkema et al., J Biomed Inform 2009); the tables lie in ``resources/rules/cues.json``.
+The sentence is read as ``LMISCore.text.reader`` reads any; here its findings are held against what given weights know.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from LMISCore.errors import InputError
-from LMISCore.text.attributes import attributes, count_before
-from LMISCore.text.phrases import PhraseTable, rules, stem, tokens
+from LMISCore.text.attributes import thirds
+from LMISCore.text.clauses import about, clause_starts, opened
+from LMISCore.text.language import language
+from LMISCore.text.phrases import PhraseTable, stem, tokens
+from LMISCore.text.reader import LEVELS, Reading, forget_read, in_english, pieces, read_sentence
 from LMISCore.text.report_types import Finding, Sentence, Span, State
 
-_KINDS = ("negation", "uncertainty")
 _SIGNS = frozenset(",;:?()[]-")
+_ORDER = (State.AFFIRMED, State.UNCERTAIN, State.NEGATED, State.HISTORICAL)
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Vocabulary:
     """
 
     findings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
+    """Words of place that the weights were trained with, such as "left" and "lung"."""
 
     @classmethod
     def from_card(cls, vocabulary: Mapping[str, Any]) -> Vocabulary:
@@ -48,7 +50,9 @@ class Vocabulary:
                 'The vocabulary of a card must look like {"findings": {"infection": ["opacity", ...]}}; '
                 f"got {str(vocabulary)[:80]}."
             )
-        return cls({name: tuple(synonyms) for name, synonyms in findings.items()})
+        places = vocabulary.get("places") or ()
+        words = tuple(word for word in places if isinstance(word, str)) if isinstance(places, list | tuple) else ()
+        return cls({name: tuple(synonyms) for name, synonyms in findings.items()}, words)
 
     @cached_property
     def table(self) -> PhraseTable[str]:
@@ -62,203 +66,156 @@ class Vocabulary:
                     entries.setdefault(tuple(map(stem, ("".join(words[:2]), *words[2:]))), name)
         return PhraseTable(entries.items())
 
+    def __hash__(self) -> int:
+        return hash((tuple(self.findings.items()), self.places))
 
-def assess(sentence_text: str, vocabulary: Vocabulary, offset: int = 0) -> tuple[Finding, ...]:
+    def name_of(self, english: str) -> str | None:
+        """Return the canonical name of a finding's English words, None if these weights do not know it."""
+        found = self.table.find([stem(word) for word in tokens(english)[0]])
+        return found[-1][2] if found else None
+
+
+def assess(sentence_text: str, vocabulary: Vocabulary, offset: int = 0, code: str = "en") -> tuple[Finding, ...]:
     """Return the findings of the vocabulary that a sentence names, in order.
 
     Spans point into the text in which the sentence begins at ``offset``: by default the sentence itself.
-    Mentions of one finding with one status are one Finding that gathers what their clauses say.
+    Mentions of one finding with one status are one Finding that gathers what is said of each.
+
+    Args:
+        sentence_text: one sentence.
+        vocabulary: what counts.
+        offset: place of the sentence in its report.
+        code: of its language; in another one than English a finding counts if its English word does.
     """
-    words, found = tokens(sentence_text)
-    mentions = vocabulary.table.find([stem(word) for word in words])
-    if not mentions:
+    if not vocabulary.findings:
         return ()
-    cues = [_Cue(first, end, kinds) for first, end, kinds in _cue_table().find(words)]
-    events = _events(words, cues)
-    before, after = _reaching_forward(events, mentions), _reaching_back(events, mentions)
-    groups: dict[tuple[str, State], list[int]] = {}
-    causes: dict[tuple[str, State], _Cue | None] = {}
-    for number, (_, _, name) in enumerate(mentions):
-        status, cue = _status(before[number], after[number])
-        groups.setdefault((name, status), []).append(number)
-        causes.setdefault((name, status), cue)
-    cuts = _clauses(words, cues, mentions)
-    openings = {cue.first: cue.end for cue in cues if "break" in cue.kinds}
-    places = [(match.start() + offset, match.end() + offset) for match in found]
+    found = _assessed(sentence_text, vocabulary, code)
+    return tuple(_moved(finding, offset) for finding in found) if offset else found
 
-    def span(first: int, end: int) -> Span:
-        return Span(places[first][0], places[end - 1][1])
 
+@lru_cache(maxsize=16384)
+def _assessed(text: str, vocabulary: Vocabulary, code: str) -> tuple[Finding, ...]:
+    groups: dict[tuple[str, State], Finding] = {}
+    for start, piece in pieces(text):
+        words = [stem(word) for word in tokens(piece)[0]]
+        known = tuple(vocabulary.table.find(words))
+        if not known and code == "en":
+            continue
+        reading = read_sentence(piece, code, known)
+        for finding in _known(reading, vocabulary, code):
+            finding = _moved(finding, start)
+            key = (str(finding.name), finding.status)
+            groups[key] = _joined(groups[key], finding) if key in groups else finding
+    return tuple(groups.values())
+
+
+def forget() -> None:
+    """Drop what is remembered of sentences: the same text is then read anew."""
+    _assessed.cache_clear()
+    forget_read()
+
+
+def _known(reading: Reading, vocabulary: Vocabulary, code: str) -> list[Finding]:
+    """Return the findings of the vocabulary in a sentence that was read, those of one name and status joined."""
+    line, tables = reading.line, language(code)
+    named: dict[tuple[str, State], list[tuple[int, int, int]]] = {}
+    for number, mention in enumerate(reading.mentions):
+        names = list(mention.names)
+        if not names and tables.english and mention.kind == "finding":
+            english = in_english(line.span(mention.first, mention.end).of(line.text), tables)
+            name = None if english is None else vocabulary.name_of(english)
+            names = [] if name is None else [(mention.first, mention.end, name)]
+        for first, end, name in names:
+            named.setdefault((name, reading.statuses[number]), []).append((first, end, number))
+    if not named:
+        return []
+    everything = [(first, end) for group in named.values() for first, end, _ in group]
+    cuts = clause_starts(line, sorted(everything))
     findings = []
-    for (name, status), numbers in groups.items():
-        cue = causes[name, status]
-        first, end, _ = mentions[numbers[0]]
+    for (name, status), group in named.items():
         clauses = tuple(
-            span(_opened(words, cuts[clause], openings), cuts[clause + 1])
-            for clause in _about(words, cuts, mentions, numbers)
+            line.span(opened(line, cuts[clause]), cuts[clause + 1])
+            for clause in about(line, cuts, everything, [first for first, _, _ in group], tables)
         )
-        said = attributes(" ; ".join(clause.shifted(-offset).of(sentence_text) for clause in clauses))
-        if status is State.AFFIRMED and said.comparison == "resolved":
-            said = said._replace(comparison=None)  # of something else: "the effusion resolved, infection persists"
-        counts = (count_before(words, mentions[number][0]) for number in numbers)
-        findings.append(
-            Finding(
-                words=span(first, end).shifted(-offset).of(sentence_text),
-                span=span(first, end),
-                status=status,
-                name=name,
-                count=next((count for count in counts if count is not None), None),
-                cue=None if cue is None else span(cue.first, cue.end),
-                clauses=clauses,
-                **said._asdict(),
-            )
-        )
-    return tuple(findings)
+        findings.append(_finding(reading, name, status, group, clauses))
+    return findings
 
 
-def _opened(words: Sequence[str], first: int, openings: Mapping[int, int]) -> int:
-    """Return the first token of a clause past the comma or contrast word that opens it."""
-    end = openings.get(first, first)
-    while end < len(words) and words[end] == ",":
-        end += 1
-    return end if end < len(words) else first
+def _finding(
+    reading: Reading, name: str, status: State, group: Sequence[tuple[int, int, int]], clauses: tuple[Span, ...]
+) -> Finding:
+    line, numbers = reading.line, [number for _, _, number in group]
+    first, end, one = group[0]
+    said = thirds(" ; ".join(clause.of(line.text) for clause in clauses))
+    zones = frozenset[str]().union(*(reading.sites[number].zone for number in numbers)) or said
+    if "middle" in said and zones & LEVELS == {"mid"}:
+        zones = zones - LEVELS | {"middle"}  # of the picture, front to back: "middle posterior left lung"
+    courses = [reading.courses[number] for number in numbers]
+    cue = reading.cues[one]
+    return Finding(
+        words=line.span(first, end).of(line.text),
+        span=line.span(first, end),
+        status=status,
+        name=name,
+        side=frozenset[str]().union(*(reading.sites[number].side for number in numbers)),
+        zones=zones - LEVELS,
+        levels=zones & LEVELS,
+        count=next((course.count for course in courses if course.count is not None), None),
+        size_mm=max((course.size_mm for course in courses if course.size_mm is not None), default=None),
+        severity=next((course.severity for course in courses if course.severity), None),
+        comparison=next((course.comparison for course in courses if course.comparison), None),
+        cue=None if cue is None else line.span(cue.first, cue.end),
+        clauses=clauses,
+    )
+
+
+def _joined(first: Finding, second: Finding) -> Finding:
+    """One finding of two mentions in different pieces of a very long sentence."""
+    return replace(
+        first,
+        side=first.side | second.side,
+        zones=first.zones | second.zones,
+        levels=first.levels | second.levels,
+        count=first.count if first.count is not None else second.count,
+        size_mm=max((size for size in (first.size_mm, second.size_mm) if size is not None), default=None),
+        severity=first.severity or second.severity,
+        comparison=first.comparison or second.comparison,
+        clauses=(*first.clauses, *second.clauses),
+    )
+
+
+def _moved(finding: Finding, by: int) -> Finding:
+    cue = None if finding.cue is None else finding.cue.shifted(by)
+    clauses = tuple(clause.shifted(by) for clause in finding.clauses)
+    return replace(finding, span=finding.span.shifted(by), cue=cue, clauses=clauses)
 
 
 def sentence_state(sentence: Sentence, vocabulary: Vocabulary) -> tuple[State, str]:
     """Return what the text alone says of a sentence, and why in one phrase.
 
-    One affirmed finding makes the sentence affirmed, else one uncertain makes it uncertain, else it is negated.
+    One affirmed finding makes the sentence affirmed, else one uncertain makes it uncertain, one negated negated, and
+    one of the past historical.
     """
     if sentence.kind != "finding":
         return State.NOT_COVERED, f"the field {sentence.field} does not describe the image"
-    findings = assess(sentence.text, vocabulary)
-    if not findings:
-        known = ", ".join(vocabulary.findings) or "no finding"
-        return State.NOT_COVERED, f"names nothing that these weights know ({known})"
-    for state in (State.AFFIRMED, State.UNCERTAIN, State.NEGATED):
+    findings = assess(sentence.text, vocabulary, code=sentence.language)
+    for state in _ORDER:
         for finding in findings:
             if finding.status is state:
                 return state, _reason(finding, sentence.text)
-    return State.NOT_COVERED, "no finding was understood"
+    known = ", ".join(vocabulary.findings) or "no finding"
+    return State.NOT_COVERED, f"names nothing that these weights know ({known})"
+
+
+_VERBS = {
+    State.NEGATED: "negates",
+    State.UNCERTAIN: "leaves uncertain",
+    State.HISTORICAL: "puts in the past",
+}
 
 
 def _reason(finding: Finding, text: str) -> str:
-    if finding.cue is None:
+    if finding.cue is None or finding.status not in _VERBS:
         return f"affirms {finding.name}"
     cue = " ".join(finding.cue.of(text).split())
-    verb = "negates" if finding.status is State.NEGATED else "leaves uncertain"
-    return f'"{cue}" {verb} {finding.name}'
-
-
-Mention = tuple[int, int, str]
-"""First token, past the last token, canonical name."""
-
-
-class _Cue(NamedTuple):
-    first: int
-    end: int
-    kinds: frozenset[str]
-
-
-Event = tuple[int, _Cue | None]
-"""The token where a cue, or a comma (None), begins."""
-
-
-@lru_cache(maxsize=1)
-def _cue_table() -> PhraseTable[frozenset[str]]:
-    kinds: dict[tuple[str, ...], set[str]] = {}
-    for kind, phrases in rules("cues").items():
-        if kind not in ("about", "normal", "referring"):
-            for phrase in phrases:
-                kinds.setdefault(tuple(tokens(f" {phrase} ")[0]), set()).add(kind)
-    return PhraseTable((phrase, frozenset(found)) for phrase, found in kinds.items())
-
-
-def _status(before: dict[str, _Cue], after: dict[str, _Cue]) -> tuple[State, _Cue | None]:
-    for cues, kind, state in (
-        (before, "negation", State.NEGATED),
-        (after, "negation", State.NEGATED),
-        (before, "uncertainty", State.UNCERTAIN),
-        (after, "uncertainty", State.UNCERTAIN),
-    ):
-        if kind in cues:
-            return state, cues[kind]
-    return State.AFFIRMED, None
-
-
-def _events(words: Sequence[str], cues: Sequence[_Cue]) -> list[Event]:
-    """Return cues and commas in the order of the tokens where they begin."""
-    commas: list[Event] = [(at, None) for at, word in enumerate(words) if word == ","]
-    return sorted([*((cue.first, cue) for cue in cues), *commas], key=lambda event: event[0])
-
-
-def _reaching_forward(events: Sequence[Event], mentions: Sequence[Mention]) -> list[dict[str, _Cue]]:
-    """For each mention the cues that reach it from the left, by "negation" and "uncertainty"."""
-    active: dict[str, _Cue] = {}
-    reached: list[dict[str, _Cue]] = []
-    position = 0
-    for first, _, _ in mentions:
-        while position < len(events) and events[position][0] < first:
-            cue = events[position][1]
-            position += 1
-            if cue is None:
-                # "effusion resolved, infection persists": a cue that may stand on either side stops at a comma.
-                active = {kind: one for kind, one in active.items() if f"{kind}_after" not in one.kinds}
-                continue
-            if cue.kinds & {"break", "stop", "wall"}:
-                active = {}
-            active = active | {kind: cue for kind in _KINDS if f"{kind}_before" in cue.kinds}
-        reached.append(active)
-    return reached
-
-
-def _reaching_back(events: Sequence[Event], mentions: Sequence[Mention]) -> list[dict[str, _Cue]]:
-    """For each mention the cues that reach it from the right; a comma between them ends that."""
-    active: dict[str, _Cue] = {}
-    reached: list[dict[str, _Cue]] = []
-    left = list(events)
-    for _, end, _ in reversed(mentions):
-        while left and left[-1][0] >= end:
-            cue = left.pop()[1]
-            if cue is None or cue.kinds & {"break", "wall"}:
-                active = {}
-            if cue is not None:
-                active = active | {kind: cue for kind in _KINDS if f"{kind}_after" in cue.kinds}
-        reached.append(active)
-    return reached[::-1]
-
-
-def _clauses(words: Sequence[str], cues: Sequence[_Cue], mentions: Sequence[Mention]) -> list[int]:
-    """Return the first token of each part that speaks of something else, with the number of tokens as the last.
-
-    A contrast ("but", ";") begins one; so does a negation once a finding was named ("infection without effusion"), and
-    a piece between commas that calls something normal ("the right lung is clear, infection in the left").
-    """
-    cuts = {0, len(words)}
-    named = [first for first, _, _ in mentions]
-    begun = 0
-    for cue in cues:
-        is_named = bisect_left(named, begun) < bisect_left(named, cue.first)
-        if "break" in cue.kinds or ("negation_before" in cue.kinds and "negation_after" not in cue.kinds and is_named):
-            begun = cue.first
-            cuts.add(begun)
-    normal = frozenset(rules("cues")["normal"])
-    edges = sorted(cuts | {at for at, word in enumerate(words) if word == ","})
-    for first, end in pairwise(edges):
-        if bisect_left(named, first) == bisect_left(named, end) and normal & set(words[first:end]):
-            cuts |= {first, end}
-    return sorted(cuts)
-
-
-def _about(words: Sequence[str], cuts: Sequence[int], mentions: Sequence[Mention], numbers: Sequence[int]) -> list[int]:
-    """Return which clauses hold these mentions or refer back to one that does ("...; it is mainly posterior")."""
-    holding = {bisect_right(cuts, first) - 1 for first, _, _ in mentions}
-    own = sorted({bisect_right(cuts, mentions[number][0]) - 1 for number in numbers})
-    referring = frozenset(rules("cues")["referring"])
-    for clause in list(own):
-        following = clause + 1
-        if following < len(cuts) - 1 and following not in holding:
-            first = cuts[following]
-            if referring & set(words[first + 1 : min(first + 3, cuts[following + 1])]):
-                own.append(following)
-    return sorted(own)
+    return f'"{cue}" {_VERBS[finding.status]} {finding.name}'

@@ -12,9 +12,10 @@ from LMISCore.resources import resource
 
 Value = TypeVar("Value")
 
-# Numbers keep their decimals, r/o and w/o are words, a hyphen inside a word separates, one between spaces is a dash.
+# Numbers keep their decimals, r/o, w/o, c/w and their like are words, a hyphen inside a word separates, one between
+# spaces is a dash.
 _TOKEN = re.compile(
-    r"\b[rsw]/[op]\b|\d{1,9}(?:[.,]\d{1,9})?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:?()\[\]]|(?<=\s)[-–—]+(?=\s)",  # noqa: RUF001
+    r"\b(?:[rsw]/[op]|c/w|h/o|b/l|d/t)\b|\d{1,9}(?:[.,]\d{1,9})?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:?()\[\]]|(?<=\s)[-–—]+(?=\s)",  # noqa: RUF001
     re.IGNORECASE,
 )
 _IRREGULAR = {

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from LMISCore.text.language import detect_language
+from LMISCore.text.language import language as tables_of
 from LMISCore.text.phrases import rules
 from LMISCore.text.report_types import Field, Finding, Report, Sentence, Span, State
 from LMISCore.text.splitting import BLANK, LINE_END, sentence_spans
@@ -44,7 +46,7 @@ class _Heading:
     end: int
 
 
-def parse_report(text: str, vocabulary: Vocabulary | None = None) -> Report:
+def parse_report(text: str, vocabulary: Vocabulary | None = None, language: str | None = None) -> Report:
     """Return the report's fields and sentences; with a vocabulary also each sentence's findings.
 
     Any string is accepted; text that holds no sentence gives a report without sentences.
@@ -52,21 +54,32 @@ def parse_report(text: str, vocabulary: Vocabulary | None = None) -> Report:
     Args:
         text: the whole report. Line ends, tabs, a byte-order mark and wrapped lines may be of any kind.
         vocabulary: the findings that the weights know, from their card; None leaves ``findings`` empty.
+        language: code of the report's language, such as "de"; None tells it by the report's words.
+
+    Raises:
+        InputError: if there are no rules for that language.
     """
+    code = detect_language(text) if language is None else tables_of(language).code
     headings = list(_headings(text))
     starts = [heading.start for heading in headings]
     fields: list[Field] = []
     counts: Counter[str] = Counter()
     first = starts[0] if starts else len(text)
     if text[:first].strip(BLANK):
-        fields.append(_field(text, _Heading("", "finding", 0, 0), None, first, counts, vocabulary))
+        fields.append(_field(text, _Heading("", "finding", 0, 0), None, first, counts, vocabulary, code))
     for heading, end in zip(headings, [*starts[1:], len(text)], strict=False):
-        fields.append(_field(text, heading, Span(heading.start, heading.end), end, counts, vocabulary))
-    return Report(text, tuple(fields))
+        fields.append(_field(text, heading, Span(heading.start, heading.end), end, counts, vocabulary, code))
+    return Report(text, tuple(fields), code)
 
 
 def _field(
-    text: str, heading: _Heading, header: Span | None, end: int, counts: Counter[str], vocabulary: Vocabulary | None
+    text: str,
+    heading: _Heading,
+    header: Span | None,
+    end: int,
+    counts: Counter[str],
+    vocabulary: Vocabulary | None,
+    code: str,
 ) -> Field:
     from LMISCore.text.findings import assess
 
@@ -77,8 +90,9 @@ def _field(
         words = span.of(text)
         findings: tuple[Finding, ...] = ()
         if vocabulary is not None and heading.kind == "finding":
-            findings = assess(words, vocabulary, offset=span.start)
-        sentences.append(Sentence(f"{label}-{counts[label]}", words, span, heading.name, findings, heading.kind))
+            findings = assess(words, vocabulary, offset=span.start, code=code)
+        identifier = f"{label}-{counts[label]}"
+        sentences.append(Sentence(identifier, words, span, heading.name, findings, heading.kind, code))
     return Field(heading.name, Span(heading.start, end), header, tuple(sentences), heading.kind)
 
 

@@ -14,6 +14,10 @@ class State(StrEnum):
     AFFIRMED = "affirmed"
     NEGATED = "negated"
     UNCERTAIN = "uncertain"
+    HISTORICAL = "historical"
+    """Of the patient's past, and not said to be visible now."""
+    NORMAL = "normal"
+    """Says that an organ is normal."""
     NOT_COVERED = "not covered"
     """Nothing in it is in the vocabulary that the weights were trained with, or its field describes no image."""
     ABSENT = "absent"
@@ -42,16 +46,17 @@ class Finding:
     Attributes:
         words: as the report spells the first mention.
         span: of these words.
-        status: affirmed, negated or uncertain.
+        status: affirmed, negated, uncertain, historical or normal.
         name: canonical name in the vocabulary, None if it is not in it.
         side: of "left", "right": the patient's.
-        zones: of "anterior", "middle", "posterior": thirds of an axial picture, front to back.
+        zones: of "anterior", "middle", "posterior": thirds of an axial picture, front to back; and of "central",
+            "peripheral".
         levels: of "upper", "mid", "lower": head to feet.
         count: number of areas, if the text gives one.
         size_mm: largest stated dimension in mm.
         severity: minimal, mild, moderate or severe.
         comparison: new, unchanged, increased, decreased or resolved.
-        cue: the words that negate it or leave it uncertain.
+        cue: the words that negate it, leave it uncertain, put it in the past or call it normal.
         clauses: the parts of the sentence that are about it.
     """
 
@@ -77,7 +82,9 @@ class Sentence:
     Attributes:
         id: the field's name and a running number, such as "findings-1"; "text-1" without heading.
         field: canonical name of its field, "" without heading.
+        findings: those of the vocabulary that the report was read with.
         kind: "finding" if its field describes the image, "context" (history, technique, ...) if not.
+        language: code of the report's language.
     """
 
     id: str
@@ -86,6 +93,7 @@ class Sentence:
     field: str
     findings: tuple[Finding, ...] = ()
     kind: str = "finding"
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -107,10 +115,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Report:
-    """A report's original text and its fields in order."""
+    """A report's original text, its fields in order and the code of its language."""
 
     text: str
     fields: tuple[Field, ...]
+    language: str = "en"
 
     @property
     def sentences(self) -> Iterator[Sentence]:

@@ -31,11 +31,16 @@ def sentence_spans(text: str, start: int, end: int) -> Iterator[Span]:
         for stop in _STOP.finditer(text, block.start, block.end):
             # A list number at a sentence's start is a marker, not a sentence: "1. Clear lungs. 2. No effusion."
             begin = _past_marker(text, begin, block.end)
-            if stop.end() <= begin or not _ends_sentence(text, stop, block.end):
+            if stop.end() <= begin or _asks(stop, begin) or not _ends_sentence(text, stop, block.end):
                 continue
             yield from _tidy(text, begin, stop.end())
             begin = stop.end()
         yield from _tidy(text, _past_marker(text, begin, block.end), block.end)
+
+
+def _asks(stop: re.Match[str], begin: int) -> bool:
+    """Whether a question mark opens what it asks about: "? effusion"."""
+    return stop[0] == "?" and stop.start() == begin
 
 
 def _tidy(text: str, start: int, end: int) -> Iterator[Span]:
@@ -124,6 +129,9 @@ def _ends_sentence(text: str, stop: re.Match[str], end: int) -> bool:
         return False
     if word in table["before_lower"]:
         return following.isupper()
+    if word in table["before_starter"]:
+        next_word = re.match(r"\w{1,16}", text[position : position + 16])
+        return following.isupper() and next_word is not None and next_word[0].lower() in table["starters"]
     if word in table["before_digit"]:
         return not following.isdigit()
     if len(word) == 1 and word.isalpha() and found is not None and found[0].isupper():

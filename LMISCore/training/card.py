@@ -14,10 +14,13 @@ import torch
 
 import LMISCore
 from LMISCore.checkpoints.card import Card
+from LMISCore.metrics.platt import Platt
 from LMISCore.metrics.thresholds import DEFAULT_PRESENCE, PresenceThreshold
 from LMISCore.networks import NETWORKS
 from LMISCore.training.recipe import Recipe
 
+# On the network's own probability; calibration moves it.
+MASK = 0.5
 SINGLE_SLICES = (
     "The presence threshold was chosen on single slices; on a volume the score is the mean of the three highest "
     "slices, so fewer sentences come out absent."
@@ -43,6 +46,7 @@ def build_card(
     sentences_seen: int,
     presence: PresenceThreshold | None,
     stopped: str | None,
+    calibration: dict[str, Any],
 ) -> Card:
     """Build the card.
 
@@ -56,8 +60,10 @@ def build_card(
         sentences_seen: number of distinct training sentences.
         presence: the threshold at the end of the run; None before it.
         stopped: why the run ended; None before it.
+        calibration: of the probabilities, fitted at the end of the run; empty before it.
     """
     final: dict[str, Any] = {}
+    platt = Platt.from_card(calibration)
     note = getattr(NETWORKS[recipe.network.name], "NOTE", "")
     limits = [note] * bool(note) + list(recipe.card.limits)
     if presence is not None:
@@ -84,7 +90,11 @@ def build_card(
             "places": list(recipe.card.places),
             "sentences_seen": sentences_seen,
         },
-        thresholds={"mask": 0.5, "presence": DEFAULT_PRESENCE if presence is None else presence.threshold},
+        thresholds={
+            "mask": MASK if platt is None else platt.threshold(MASK),
+            "presence": DEFAULT_PRESENCE if presence is None else presence.threshold,
+        },
+        calibration=calibration,
         data={
             "name": recipe.data.name,
             "licence": recipe.data.licence,

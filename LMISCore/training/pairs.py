@@ -77,6 +77,32 @@ def count_pieces(mask: np.ndarray, smallest: int = SMALLEST_PIECE) -> int:
     return int(np.count_nonzero(np.bincount(labels.ravel(), minlength=number + 1)[1:] >= smallest))
 
 
+def location_sentence(
+    name: str, lesion: np.ndarray, geometry: LungGeometry | None, zones: Sequence[str] = AXIAL_ZONES
+) -> str:
+    """The sentence that a mask itself tells: how many areas, in which lungs and thirds; no randomness.
+
+    Args:
+        name: noun phrase of the finding.
+        lesion: mask ``(H, W)`` bool.
+        geometry: of the scan's lungs; None names no place.
+        zones: names of the lungs' thirds from the picture's top down; empty names lungs alone.
+
+    >>> location_sentence("pulmonary infection", np.zeros((4, 4), dtype=bool), None)
+    'No pulmonary infection.'
+    """
+    if not lesion.any():
+        return f"No {name}."
+    areas = _areas(lesion, "infected" if "infect" in name.lower() else "affected")
+    sides = [] if geometry is None else [(side, side_cut(lesion, geometry, side)) for side in SIDES]
+    affected = [(side, part) for side, part in sides if np.count_nonzero(part) >= SMALLEST_PIECE]
+    if geometry is None or not affected:
+        return f"{_capital(name)}, {areas}."
+    words = [f"{_zone_words(part, geometry, zones)} {side} lung".strip() for side, part in affected]
+    extent = "Bilateral" if len(affected) == len(SIDES) else "Unilateral"
+    return f"{extent} {name}, {areas}, {' and '.join(words)}."
+
+
 def side_sentence(name: str, side: str) -> str:
     """The plainest sentence about one lung; evaluation asks obedience with it.
 
@@ -187,15 +213,15 @@ def _at(name: str, place: str, rng: np.random.Generator) -> str:
     return _capital(str(rng.choice(forms)).format(n=name, p=place))
 
 
-def _areas(mask: np.ndarray) -> str:
+def _areas(mask: np.ndarray, word: str = "infected") -> str:
     number = max(1, count_pieces(mask))
     words = NUMBERS[number] if number < len(NUMBERS) else "more than twelve"
-    return f"{words} infected area{'s' if number > 1 else ''}"
+    return f"{words} {word} area{'s' if number > 1 else ''}"
 
 
-def _zone_words(part: np.ndarray, geometry: LungGeometry) -> str:
-    zones = named_zones(part, geometry)
-    return "all" if len(zones) == len(AXIAL_ZONES) else " ".join(zones)
+def _zone_words(part: np.ndarray, geometry: LungGeometry, zones: Sequence[str] = AXIAL_ZONES) -> str:
+    named = named_zones(part, geometry, zones) if zones else []
+    return "all" if named and len(named) == len(zones) else " ".join(named)
 
 
 def _one_lung(name: str, side: str, part: np.ndarray, geometry: LungGeometry, rng: np.random.Generator) -> str:

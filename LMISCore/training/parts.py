@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +13,11 @@ from torch import nn
 from LMISCore.errors import InputError
 from LMISCore.losses import LOSSES
 from LMISCore.networks import create_network
+from LMISCore.text.encoders import TextEncoder, create_encoder
 from LMISCore.training.recipe import Recipe, TrainingRecipe
+
+# Any would do where the text encoder is not asked how wide its states are.
+SOME_TEXT_WIDTH = 512
 
 
 def build_network(recipe: Recipe, text_width: int) -> nn.Module:
@@ -21,22 +26,62 @@ def build_network(recipe: Recipe, text_width: int) -> nn.Module:
     Raises:
         InputError: if the options or the weights do not fit.
     """
+    network = _create(recipe, text_width)
+    if recipe.network.initial:
+        _starter(recipe, network)(recipe.network.initial)
+    return network
+
+
+def check_parts(recipe: Recipe) -> None:
+    """Build network and loss to see that they can be; no memory is taken and nothing is read or fetched.
+
+    Raises:
+        InputError: as :func:`build_network` (but for released weights' own faults) and :func:`build_loss` do.
+    """
+    with torch.device("meta"):
+        network = _create(recipe, SOME_TEXT_WIDTH)
+    if recipe.network.initial:
+        _starter(recipe, network)
+    check: Any = getattr(build_loss(recipe), "check_network", None)
+    if check is not None:
+        check(network)
+
+
+def _create(recipe: Recipe, text_width: int) -> nn.Module:
     try:
-        network = create_network(recipe.network.name, **{**recipe.network.options, "text_width": text_width})
+        return create_network(recipe.network.name, **{**recipe.network.options, "text_width": text_width})
     except (RuntimeError, ArithmeticError) as error:
         raise InputError(
             f"Network {recipe.network.name!r} cannot be built from {recipe.network.options}: "
             f"{str(error).splitlines()[0].rstrip('.')}; mend network.options."
         ) from error
-    if recipe.network.initial:
-        start: Any = getattr(network, "start_from", None)
-        if start is None:
-            raise InputError(
-                f"network.initial is {recipe.network.initial}, but the image encoder of {recipe.network.name} is its "
-                "own and nobody has released weights for it alone; remove network.initial."
-            )
-        start(recipe.network.initial)
-    return network
+
+
+def _starter(recipe: Recipe, network: nn.Module) -> Any:
+    """The network's ``start_from``."""
+    start: Any = getattr(network, "start_from", None)
+    if start is None:
+        raise InputError(
+            f"network.initial is {recipe.network.initial}, but the image encoder of {recipe.network.name} is its "
+            "own and nobody has released weights for it alone; remove network.initial."
+        )
+    return start
+
+
+def build_encoder(recipe: Recipe, device: str) -> TextEncoder:
+    """The recipe's text encoder.
+
+    Raises:
+        InputError: if it cannot be found, or cannot lengthen sentences as the recipe wants.
+    """
+    text = recipe.text
+    encoder = create_encoder(text.encoder, device=device, append_eof=text.append_eof or None)
+    if text.append_eof and not getattr(encoder, "append_eof", False):
+        raise InputError(
+            f"text.append_eof is true, but the text encoder {text.encoder} is not CLIP's, which alone knows it; remove "
+            "text.append_eof."
+        )
+    return encoder
 
 
 def build_loss(recipe: Recipe) -> Any:
@@ -45,10 +90,15 @@ def build_loss(recipe: Recipe) -> Any:
     Raises:
         InputError: if a weight is unknown to it.
     """
-    try:
-        return LOSSES[recipe.network.name](**recipe.loss)
-    except TypeError as error:
-        raise InputError(f"The loss of {recipe.network.name} cannot be built from {recipe.loss}: {error}.") from error
+    loss: Any = LOSSES[recipe.network.name]
+    known = sorted(field.name for field in dataclasses.fields(loss))
+    unknown = sorted(set(recipe.loss) - set(known))
+    if unknown:
+        raise InputError(
+            f"The loss of {recipe.network.name} cannot be built: {', '.join(f'loss.{name}' for name in unknown)} "
+            f"{'is' if len(unknown) == 1 else 'are'} unknown to it, expected some of {', '.join(known)}."
+        )
+    return loss(**recipe.loss)
 
 
 def build_optimiser(recipe: TrainingRecipe, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -57,9 +57,13 @@ class NetworkRecipe:
 
 @dataclass(frozen=True)
 class TextRecipe:
-    """Encoder (a name or a folder), rewriting of place words, and whether text is withheld (image-only training)."""
+    """Encoder (a name or a folder), rewriting of place words, and whether text is withheld (image-only training).
+
+    ``append_eof`` lengthens short sentences by " EOF XXX" as RecLMIS's release does; CLIP encoders only.
+    """
 
     encoder: str = "minilm"
+    append_eof: bool = False
     rewrite: Literal["none", "lvit_axial"] = "none"
     ignore: bool = False
 
@@ -88,11 +92,14 @@ class PairsRecipe:
 class TrainingRecipe:
     """Optimisation. ``ema`` is the decay of the exponential average of the weights that is validated and kept.
 
-    ``schedule`` is described at ``rate_at`` in ``training/parts.py``; ``period`` is counted in steps.
+    ``schedule`` is described at ``rate_at`` in ``training/parts.py``; ``period`` is counted in steps. A step takes
+    ``accumulate`` batches and the mean of their gradients. The state is saved after each validation and besides every
+    ``save_every`` steps and every ``save_seconds`` seconds (0: never).
     """
 
     steps: int = 1000
     batch: int = 8
+    accumulate: int = 1
     optimiser: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 3e-4
     schedule: Literal["cosine", "restarts", "decay"] = "cosine"
@@ -105,13 +112,18 @@ class TrainingRecipe:
     ema: float = 0.0
     validate_every: int = 100
     patience: int = 1000
+    save_every: int = 0
+    save_seconds: float = 300.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = 3407
 
 
 @dataclass(frozen=True)
 class CardRecipe:
-    """What the checkpoint's card says in words, and the findings its weights know: canonical name to synonyms."""
+    """What the checkpoint's card says in words, and the findings its weights know: canonical name to synonyms.
+
+    ``calibrate`` fits the probabilities' calibration on Val at the end and moves the mask threshold with it.
+    """
 
     modality: str = ""
     orientation: str = "patient's right on the picture's left, anterior up"
@@ -121,6 +133,7 @@ class CardRecipe:
     findings: dict[str, list[str]] = field(default_factory=dict)
     places: tuple[str, ...] = ()
     dtype: Literal["float32", "float16"] = "float32"
+    calibrate: bool = True
 
 
 @dataclass(frozen=True)

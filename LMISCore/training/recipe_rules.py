@@ -56,11 +56,11 @@ def rules_of(recipe: Recipe) -> Iterator[Rule]:
 
 def _training(recipe: Recipe) -> Iterator[Rule]:
     training = recipe.training
-    for key in ("steps", "batch", "period", "validate_every", "patience"):
+    for key in ("steps", "batch", "accumulate", "period", "validate_every", "patience"):
         value = getattr(training, key)
         yield _rule(f"training.{key}", value, value >= 1, "at least 1")
     yield _rule("training.learning_rate", training.learning_rate, training.learning_rate > 0, "above 0")
-    for key in ("final_rate", "warmup", "weight_decay", "clip_norm"):
+    for key in ("final_rate", "warmup", "weight_decay", "clip_norm", "save_every", "save_seconds"):
         value = getattr(training, key)
         yield _rule(f"training.{key}", value, value >= 0, "0 or more")
     yield _rule("training.decay", training.decay, 0 < training.decay <= 1, "above 0 and at most 1")

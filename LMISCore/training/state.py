@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from LMISCore.atomic import atomic_path
 from LMISCore.errors import InputError
 
 NAME = "resume.pt"
+
+
+@dataclass(frozen=True)
+class State:
+    """A state as its file holds it, not yet in any network.
+
+    Attributes:
+        path: the file.
+        step: steps done.
+        notes: plain JSON values: recipe, data hashes, best figure so far.
+    """
+
+    path: Path
+    step: int
+    notes: dict[str, Any]
+    _content: dict[str, Any]
+
+    def restore(self, network: nn.Module, averaged: nn.Module, optimiser: Optimizer) -> None:
+        """Put weights, the optimiser's moments and the generators back.
+
+        Raises:
+            InputError: if the state belongs to another network.
+        """
+        content = self._content
+        try:
+            network.load_state_dict(content["network"])
+            averaged.load_state_dict(content["averaged"])
+            optimiser.load_state_dict(content["optimiser"])
+            torch.set_rng_state(content["torch_rng"])
+            if content.get("cuda_rng") and torch.cuda.is_available():
+                torch.cuda.set_rng_state_all(content["cuda_rng"])
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise _unusable(self.path, "it belongs to another network") from error
 
 
 def save_state(
@@ -24,6 +59,9 @@ def save_state(
 
     Args:
         notes: plain JSON values: recipe, data hash, best figure so far.
+
+    Raises:
+        InputError: if it cannot be written; the state before is kept.
     """
     state = {
         "step": step,
@@ -32,29 +70,35 @@ def save_state(
         "optimiser": optimiser.state_dict(),
         "notes": json.dumps(notes),
         "torch_rng": torch.get_rng_state(),
+        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
+    # Through memory: on a full disk torch's own writer raises an error that does not say so.
+    content = io.BytesIO()
+    torch.save(state, content)
     with atomic_path(folder / NAME) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
-def load_state(
-    folder: Path, network: nn.Module, averaged: nn.Module, optimiser: Optimizer
-) -> tuple[int, dict[str, Any]]:
-    """Restore a run and return its step and notes.
+def read_state(folder: Path) -> State:
+    """Read a run's state, to be compared before it is put back.
 
     Raises:
-        InputError: if the file is damaged or belongs to another network.
+        InputError: if the file is damaged.
     """
     path = folder / NAME
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        averaged.load_state_dict(state["averaged"])
-        optimiser.load_state_dict(state["optimiser"])
-        rng: Tensor = state["torch_rng"]
-        torch.set_rng_state(rng)
-        return int(state["step"]), json.loads(state["notes"])
-    except (RuntimeError, KeyError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path} cannot be resumed ({str(error).splitlines()[0]}); train into another folder or delete this one."
-        ) from error
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return State(path, int(content["step"]), json.loads(content["notes"]), content)
+    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise _unusable(path, str(error).splitlines()[0].rstrip(".") if str(error) else "damaged") from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove half-written files that a kill left in a run's folder; they may be as large as the state."""
+    for path in folder.glob(".*.writing-*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _unusable(path: Path, why: str) -> InputError:
+    return InputError(f"{path} cannot be resumed ({why}); train into another folder or delete this one.")

@@ -1,13 +1,13 @@
 """The training loop: one recipe in, one checkpoint with its card out.
 
-The step's batch depends on the seed and the step's number alone, so a run that was killed continues where its last
-state was saved. The checkpoint kept is the one with the best mean Dice on Val; Test is never opened.
+A step's batches depend on the seed and the step's number alone, so a run that was killed continues where its last
+state was saved, to the same weights and the same log as one that was not. The checkpoint kept is the one with the best
+mean Dice on Val; Test is never opened.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -19,27 +19,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from LMISCore.atomic import write_text
 from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
 from LMISCore.data.manifest import data_hash, text_hash
 from LMISCore.errors import Cancelled, InputError
 from LMISCore.inference.devices import choose_device, choose_precision
-from LMISCore.metrics.thresholds import DEFAULT_PRESENCE, PresenceThreshold
 from LMISCore.text.cache import EmbeddingCache
-from LMISCore.text.encoders import create_encoder
 from LMISCore.training.card import build_card
+from LMISCore.training.choices import NOTHING_CHOSEN, Chosen, choose_on_val
+from LMISCore.training.curves import TensorBoard, write_curves
 from LMISCore.training.data_check import read_split
-from LMISCore.training.datasets import BatchMaker, Slice, colour_of, load_slices
-from LMISCore.training.parts import build_loss, build_network, build_optimiser, rate_at
+from LMISCore.training.datasets import Batch, BatchMaker, Slice, colour_of, load_slices
+from LMISCore.training.parts import build_encoder, build_loss, build_network, build_optimiser, rate_at
 from LMISCore.training.recipe import Recipe
+from LMISCore.training.resuming import require_same_data, require_same_recipe
+from LMISCore.training.run_log import RunLog
 from LMISCore.training.state import NAME as STATE_NAME
-from LMISCore.training.state import load_state, save_state
-from LMISCore.training.validation import overlap, presence_threshold
+from LMISCore.training.state import State, read_state, remove_leftovers, save_state
+from LMISCore.training.validation import overlap
 
 Progress = Callable[[int, int, str], object]
 CHECKPOINT_NAME = "checkpoint.safetensors"
-LOG_NAME = "log.jsonl"
 FITTING_SENTENCES = 2000
+SECONDS_BETWEEN_CURVES = 60.0
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,16 @@ class Trainer:
         self.recipe = recipe
         self.folder = Path(folder)
         self.progress: Progress = progress or (lambda done, total, stage: None)
+        self.log = RunLog(self.folder)
+        state = read_state(self.folder) if resume and (self.folder / STATE_NAME).is_file() else None
+        if state is not None:
+            require_same_recipe(state, recipe)
         # Data first: what is missing most often, and found out at once.
         train_pairs, val_pairs = read_split(recipe, "Train"), read_split(recipe, "Val")
         choice = choose_device(device)
         self.device = choice.device
         self.precision = choose_precision(recipe.training.precision, choice.name)
-        self.cache = EmbeddingCache(create_encoder(recipe.text.encoder, device=choice.name))
+        self.cache = EmbeddingCache(build_encoder(recipe, choice.name))
         # Seeds the initial weights; batches have generators of their own.
         torch.manual_seed(recipe.training.seed)
         network = build_network(recipe, self.cache.encoder.width)
@@ -100,6 +105,8 @@ class Trainer:
             "train_text": text_hash(train_pairs),
             "val_text": text_hash(val_pairs),
         }
+        if state is not None:
+            require_same_data(state, self.hashes, self.folder / CHECKPOINT_NAME)
         self.counts = {"train": len(train_pairs), "val": len(val_pairs)}
         self.cases = {
             "train": sorted({pair.case for pair in train_pairs}),
@@ -121,8 +128,9 @@ class Trainer:
         self.best: dict[str, Any] = {"dice": -1.0, "step": 0}
         self.seen: set[str] = set()
         self.seconds = 0.0
-        if resume and (self.folder / STATE_NAME).is_file():
-            self._resume()
+        self._since = self._saved = self._drawn = time.perf_counter()
+        if state is not None:
+            self._resume(state)
 
     def _fit_text(self) -> None:
         """Show the network the sentences of some hundred steps, so that it can scale them."""
@@ -141,26 +149,45 @@ class Trainer:
         recipe = self.recipe.training
         maker = BatchMaker(self.train, self.recipe)
         stopped = "all steps done"
+        remove_leftovers(self.folder)
         if self.step == 0:
-            write_text(self.folder / LOG_NAME, "")
-        since = time.perf_counter()
-        while self.step < recipe.steps:
-            if self._out_of_patience():
-                stopped = f"Val has not improved for {recipe.patience} steps"
-                break
-            terms = self._step(maker)
-            last = self.step == recipe.steps
-            if self.step % recipe.validate_every == 0 or last:
-                self.seconds += time.perf_counter() - since
-                since = time.perf_counter()
-                self._validate(terms)
-            if self.progress(self.step, recipe.steps, f"training, loss {terms['loss']:.3f}") is False:
-                self._save_state()
-                raise Cancelled(f"Training was stopped after step {self.step}; run the same command to go on.")
+            # A run begun anew must not go on from the state of the one before when it is killed early.
+            (self.folder / STATE_NAME).unlink(missing_ok=True)
+            self.log.begin()
+        else:
+            self.log.keep_until(self.step)
+        self._since = self._saved = self._drawn = time.perf_counter()
+        board = TensorBoard(self.folder, self.step)
+        try:
+            while self.step < recipe.steps:
+                if self._out_of_patience():
+                    stopped = f"Val has not improved for {recipe.patience} steps"
+                    break
+                terms = self._step(maker)
+                if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
+                    self._validate(terms, board)
+                elif self._state_is_due():
+                    self._save_state()
+                if self.progress(self.step, recipe.steps, f"training, loss {terms['loss']:.3f}") is False:
+                    self._save_state()
+                    raise Cancelled(f"Training was stopped after step {self.step}; run the same command to go on.")
+        finally:
+            board.close()
         self._finish(stopped)
         return TrainingResult(
             self.folder / CHECKPOINT_NAME, float(self.best["dice"]), int(self.best["step"]), self.step, stopped
         )
+
+    def _state_is_due(self) -> bool:
+        recipe = self.recipe.training
+        by_steps = recipe.save_every > 0 and self.step % recipe.save_every == 0
+        return by_steps or 0 < recipe.save_seconds <= time.perf_counter() - self._saved
+
+    def _clock(self) -> None:
+        """Count the time since the last call as training."""
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
 
     def _out_of_patience(self) -> bool:
         """Whether the last validation, just made or made before an interruption, was one too many without a gain."""
@@ -169,41 +196,57 @@ class Trainer:
         return validated and self.step - int(self.best["step"]) >= recipe.patience
 
     def _step(self, maker: BatchMaker) -> dict[str, float]:
+        """One update from the mean gradient of ``accumulate`` batches; returns the means of the loss's terms."""
         recipe = self.recipe.training
-        batch = maker.batch(self.step)
-        self.seen.update(batch.sentences)
         rate = rate_at(self.step, recipe)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        sums: dict[str, float] = {}
+        for number in range(self.step * recipe.accumulate, (self.step + 1) * recipe.accumulate):
+            total, terms = self._answer(maker.batch(number), number)
+            for name, term in {"loss": total, **terms}.items():
+                sums[name] = sums.get(name, 0.0) + float(term.detach())
+            self._require_finite("loss", sums["loss"])
+            (total / recipe.accumulate).backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm or math.inf)
+        # A finite loss may still have a gradient that is not; one such update would ruin weights and state.
+        self._require_finite("gradient", float(norm))
+        self.optimiser.step()
+        self.step += 1
+        update_average(self.averaged, self.network, recipe.ema, self.step)
+        return {**{name: value / recipe.accumulate for name, value in sums.items()}, "rate": rate}
+
+    def _answer(self, batch: Batch, number: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of one batch, with its terms."""
+        self.seen.update(batch.sentences)
         text = self.cache.states(batch.sentences).to(self.device)
         images = batch.images.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=self.precision.dtype, enabled=self.precision.dtype is not None):
             features = self.network.encode_image(images)
             features = features.repeat(self.recipe.sentences)
-            output = self.network.decode(features, text.states, text.mask, self._generator())
-        total, terms = self.loss(output, batch.masks.to(self.device))
-        value = float(total.detach())
-        if not math.isfinite(value):
-            raise InputError(
-                f"The loss became {value} at step {self.step + 1}; lower training.learning_rate or set "
-                f"training.clip_norm=1; the last good checkpoint is {self.folder / CHECKPOINT_NAME}."
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        if recipe.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
-        self.optimiser.step()
-        self.step += 1
-        update_average(self.averaged, self.network, recipe.ema, self.step)
-        return {"loss": value, **{name: float(term.detach()) for name, term in terms.items()}, "rate": rate}
+            output = self.network.decode(features, text.states, text.mask, self._generator(number))
+        found: tuple[Tensor, dict[str, Tensor]] = self.loss(output, batch.masks.to(self.device))
+        return found
 
-    def _generator(self) -> torch.Generator:
-        """Randomness of this step inside the network, from the seed and the step's number alone."""
-        seed = int(np.random.SeedSequence([self.recipe.training.seed, 4, self.step]).generate_state(1)[0])
+    def _require_finite(self, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        checkpoint = self.folder / CHECKPOINT_NAME
+        kept = f"the last good checkpoint is {checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
+        raise InputError(
+            f"The {what} became {value} at step {self.step + 1}; lower training.learning_rate or set "
+            f"training.clip_norm=1; {kept}."
+        )
+
+    def _generator(self, number: int) -> torch.Generator:
+        """Randomness inside the network for one batch, from the seed and the batch's number alone."""
+        seed = int(np.random.SeedSequence([self.recipe.training.seed, 4, number]).generate_state(1)[0])
         return torch.Generator(self.device).manual_seed(seed)
 
-    def _validate(self, terms: dict[str, float]) -> None:
+    def _validate(self, terms: dict[str, float], board: TensorBoard) -> None:
+        self._clock()
         found = overlap(self.averaged, self.val, self.recipe.image.convention, self.cache, self.device)
         line = {
             "step": self.step,
@@ -214,14 +257,19 @@ class Trainer:
             "val_images": found.images,
             "training_seconds": round(self.seconds, 1),
         }
-        with (self.folder / LOG_NAME).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        self.log.add(line)
+        board.add(line)
         if found.mean_dice > self.best["dice"]:
             self.best = {"dice": found.mean_dice, "iou": found.mean_iou, "pooled": found.pooled_dice, "step": self.step}
             self._save_checkpoint(self.averaged)
         self._save_state()
+        if time.perf_counter() - self._drawn >= SECONDS_BETWEEN_CURVES:
+            write_curves(self.folder, self.log.lines(), self.recipe.name)
+            self._drawn = time.perf_counter()
+        self._since = time.perf_counter()
 
     def _save_state(self) -> None:
+        self._clock()
         notes = {
             "recipe": self.recipe.as_dict(),
             "hashes": self.hashes,
@@ -230,38 +278,22 @@ class Trainer:
             "seconds": self.seconds,
         }
         save_state(self.folder, self.step, self.network, self.averaged, self.optimiser, notes)
+        self._saved = time.perf_counter()
 
-    def _resume(self) -> None:
-        self.step, notes = load_state(self.folder, self.network, self.averaged, self.optimiser)
-        if notes["hashes"] != self.hashes:
-            raise InputError(
-                f"The data differ from those the run in {self.folder} began with; train into another folder."
-            )
-        changed = _changed(notes["recipe"], self.recipe.as_dict())
-        if changed:
-            raise InputError(
-                f"The recipe differs in {', '.join(changed)} from the one the run in {self.folder} began with; "
-                "restore it or train into another folder."
-            )
-        self.best, self.seconds = notes["best"], float(notes["seconds"])
-        self.seen = set(notes["seen"])
+    def _resume(self, state: State) -> None:
+        state.restore(self.network, self.averaged, self.optimiser)
+        self.step = state.step
+        self.best, self.seconds = state.notes["best"], float(state.notes["seconds"])
+        self.seen = set(state.notes["seen"])
 
     def _finish(self, stopped: str) -> None:
-        """Choose the presence threshold on Val with the best weights and write both into the card."""
-        checkpoint = load_checkpoint(self.folder / CHECKPOINT_NAME, device=str(self.device))
-        if self.recipe.text.ignore:
-            # These weights never saw a sentence: a threshold chosen on answers to one would mean nothing.
-            chosen = PresenceThreshold(DEFAULT_PRESENCE, None, None, 0, 0, "default: trained without text")
-        else:
-            finding = next(iter(self.recipe.card.findings), self.recipe.pairs.names[0])
-            chosen = presence_threshold(
-                checkpoint.network, self.val, finding, self.recipe.image.convention, self.cache, self.device
-            )
-        self._save_checkpoint(checkpoint.network, chosen, stopped)
+        """Choose on Val what the best weights' card says of probabilities, and draw the curves."""
+        network = load_checkpoint(self.folder / CHECKPOINT_NAME, device=str(self.device)).network
+        chosen = choose_on_val(network, self.recipe, self.val, self.cache, self.device)
+        self._save_checkpoint(network, chosen, stopped)
+        write_curves(self.folder, self.log.lines(), self.recipe.name)
 
-    def _save_checkpoint(
-        self, network: nn.Module, presence: PresenceThreshold | None = None, stopped: str | None = None
-    ) -> None:
+    def _save_checkpoint(self, network: nn.Module, chosen: Chosen = NOTHING_CHOSEN, stopped: str | None = None) -> None:
         run = {
             "steps": self.step,
             "best_step": self.best["step"],
@@ -279,8 +311,9 @@ class Trainer:
             data,
             run,
             len(self.seen),
-            presence,
+            chosen.presence,
             stopped,
+            chosen.calibration,
         )
         save_checkpoint(self.folder / CHECKPOINT_NAME, network, card, dtype=self.recipe.card.dtype)
 
@@ -298,18 +331,6 @@ def update_average(averaged: nn.Module, network: nn.Module, decay: float, step: 
             value.lerp_(source[name].detach(), weight)
         else:
             value.copy_(source[name])
-
-
-def _changed(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
-    """Keys whose values differ; a longer run of the same recipe is not a resume, so ``steps`` counts too."""
-    changed: list[str] = []
-    for key in sorted({*before, *now}):
-        a, b = before.get(key), now.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            changed += _changed(a, b, f"{prefix}{key}.")
-        elif a != b and f"{prefix}{key}" != "data.source":
-            changed.append(f"{prefix}{key}")
-    return changed
 
 
 def train(

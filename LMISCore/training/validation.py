@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from LMISCore.data.lungs import SIDES, SMALLEST_PIECE
 from LMISCore.inference.presence import slice_presence
 from LMISCore.metrics.overlap import Counts, OverlapSummary, count, summarise
+from LMISCore.metrics.platt import Platt
 from LMISCore.metrics.thresholds import PresenceThreshold, choose_presence_threshold
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.training.datasets import Slice, clean_picture
@@ -23,13 +24,21 @@ BATCH = 8
 
 @torch.inference_mode()
 def probabilities(
-    network: nn.Module, images: Tensor, sentences: Sequence[str], cache: EmbeddingCache, device: torch.device
+    network: nn.Module,
+    images: Tensor,
+    sentences: Sequence[str],
+    cache: EmbeddingCache,
+    device: torch.device,
+    calibration: Platt | None = None,
 ) -> Tensor:
     """Probabilities ``(B, h, w)`` float32 on the CPU for pictures ``(B, 3, h, w)`` with one sentence each."""
     text = cache.states(sentences).to(device)
     images = images.to(device).contiguous(memory_format=torch.channels_last)
     logits: Tensor = network(images, text.states, text.mask).logits
-    return logits.float().sigmoid()[:, 0].cpu()
+    logits = logits.float()
+    if calibration is not None:
+        logits = calibration.scale * logits + calibration.offset
+    return logits.sigmoid()[:, 0].cpu()
 
 
 def overlap(
@@ -60,6 +69,7 @@ def presence_threshold(
     convention: str,
     cache: EmbeddingCache,
     device: torch.device,
+    calibration: Platt | None = None,
 ) -> PresenceThreshold:
     """Choose the presence threshold on the lungs of the validation slices, affected against unaffected ones.
 
@@ -76,7 +86,7 @@ def presence_threshold(
             pixels = int(np.count_nonzero(side_cut(item.places.lesion, item.places.geometry, side)))
             if 0 < pixels < SMALLEST_PIECE:
                 continue
-            found = probabilities(network, image, [side_sentence(finding, side)], cache, device)
+            found = probabilities(network, image, [side_sentence(finding, side)], cache, device, calibration)
             scores.append(float(slice_presence(found)[0]))
             present.append(pixels > 0)
     chosen = choose_presence_threshold(np.array(scores), np.array(present))

@@ -97,11 +97,26 @@ class Canonical:
         spacing = [volume.geometry.spacing[axis] for axis, _ in runs]
         self.slice_spacing: float = spacing[0]
         self.spacing_rc: tuple[float, float] = (spacing[1], spacing[2])
+        self._geometry = volume.geometry
 
     def from_native(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """View an array (K, J, I, ...) on the volume's grid, such as an organ mask, as slices (N, H, W, ...)."""
         rest = tuple(range(3, array.ndim))
         return array.transpose(*self._order, *rest)[self._steps]
+
+    def slice_geometry(self, number: int) -> Geometry:
+        """Grid of one slice as a volume ``(1, H, W)`` of its own, at its place in the patient."""
+        matrix = self._geometry.matrix()
+        turned = np.eye(4)
+        origin = np.array([0.0, 0.0, 0.0, 1.0])
+        for run, (order, step) in enumerate(zip(self._order, self._steps, strict=True)):
+            axis, sign = 2 - order, step.step
+            turned[:3, 2 - run] = sign * matrix[:3, axis]
+            place = number if run == 0 else 0
+            origin[axis] = place if sign > 0 else self._geometry.size[axis] - 1 - place
+        turned[:3, 3] = (matrix @ origin)[:3]
+        height, width = self.slices.shape[1:3]
+        return Geometry.from_matrix((width, height, 1), turned)
 
     def to_native(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """View slices (N, H, W, ...) as an array (K, J, I, ...) on the volume's own grid; exact inverse.

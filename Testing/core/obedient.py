@@ -49,6 +49,7 @@ class ObedientNetwork(nn.Module):
     stride = 8
     text_width = len(WORDS)
     MAP_MEANINGS = {"light": "brightness of the picture (0 to 1)"}  # noqa: RUF012
+    MAP_NUMBER = "stage {}"
 
     def __init__(self) -> None:
         super().__init__()

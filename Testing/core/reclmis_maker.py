@@ -6,37 +6,13 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
+from text_makers import clip_shapes
 from torch import Tensor
 
 from LMISCore.checkpoints.layouts import LAYOUTS
 from LMISCore.networks import create_network
 
 WIDTH, CLIP_WIDTH, LAYERS, GRID = 8, 64, 2, 2
-
-
-def clip_shapes(width: int) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a CLIP of one block, its image tower cut down to one tensor."""
-    block = "clip.transformer.resblocks.0"
-    return {
-        "clip.positional_embedding": (77, width),
-        "clip.text_projection": (width, width),
-        "clip.token_embedding.weight": (49408, width),
-        "clip.ln_final.weight": (width,),
-        "clip.ln_final.bias": (width,),
-        f"{block}.attn.in_proj_weight": (3 * width, width),
-        f"{block}.attn.in_proj_bias": (3 * width,),
-        f"{block}.attn.out_proj.weight": (width, width),
-        f"{block}.attn.out_proj.bias": (width,),
-        f"{block}.ln_1.weight": (width,),
-        f"{block}.ln_1.bias": (width,),
-        f"{block}.ln_2.weight": (width,),
-        f"{block}.ln_2.bias": (width,),
-        f"{block}.mlp.c_fc.weight": (4 * width, width),
-        f"{block}.mlp.c_fc.bias": (4 * width,),
-        f"{block}.mlp.c_proj.weight": (width, 4 * width),
-        f"{block}.mlp.c_proj.bias": (width,),
-        "clip.visual.proj": (8, width),
-    }
 
 
 def authors_state() -> OrderedDict[str, Tensor]:
@@ -63,7 +39,8 @@ def authors_state() -> OrderedDict[str, Tensor]:
             state[f"{unused}.in_proj_weight"], state[f"{unused}_layer_norm.bias"] = draw(3 * d, d), draw(d)
     for stage, channels in ((4, d), (3, d // 2), (2, d // 4), (1, d // 8)):
         state[f"up{stage}.pixModule.conv_sig.0.weight"] = draw(channels, channels, 1, 1)
-    state.update((name, draw(*shape)) for name, shape in clip_shapes(CLIP_WIDTH).items())
+    state.update((f"clip.{name}", draw(*shape)) for name, shape in clip_shapes(CLIP_WIDTH).items())
+    state["clip.visual.proj"] = draw(8, CLIP_WIDTH)
     state["clip.logit_scale"] = torch.tensor(4.6)
     return state
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,7 @@ def test_depth_grid_and_width_are_read_from_the_file(tmp_path: Path, file: Path)
     options = conversion.checkpoint.card.network_options
     found = (options["width"], options["text_width"], options["layers"], options["grid"])
     assert found == (WIDTH, CLIP_WIDTH, LAYERS, GRID)
+    assert (options["hide_words"], options["hide_patches"], options["interest_dropout"]) == (0.3, 0.5, 0.5)
     card = conversion.checkpoint.card
     assert (card.modality, card.text_encoder["length"], list(card.vocabulary["findings"])) == (
         "histology",
@@ -86,6 +88,15 @@ def test_depth_grid_and_width_are_read_from_the_file(tmp_path: Path, file: Path)
     encoder = text_encoder_for(conversion.checkpoint)
     assert isinstance(encoder, ClipTextEncoder) and (encoder.length, encoder.append_eof) == (10, True)
     assert {len(names) for names in conversion.dropped.values()} == {1, 4, 8}
+
+
+@pytest.mark.parametrize(("trained_on", "expected"), [(None, (0.5, 0.0)), ("qata", (0.5, 0.0)), ("mosmed", (0.3, 0.5))])
+def test_options_that_no_tensor_tells_come_from_the_data_set(
+    tmp_path: Path, file: Path, trained_on: str | None, expected: tuple[float, float]
+) -> None:
+    network: Any = convert_released("reclmis", file, tmp_path / "out", trained_on).checkpoint.network
+    assert (network.options["hide_patches"], network.options["interest_dropout"]) == expected
+    assert network.auxiliary.word_interest.dropout.p == expected[1]
 
 
 def test_a_layer_that_is_not_whole_and_a_position_that_is_no_square_are_named(

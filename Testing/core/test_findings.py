@@ -84,6 +84,7 @@ def test_an_affirmed_finding_makes_the_sentence_affirmed(text: str) -> None:
         "Resolved infection.",
         "NO INFECTION",
         "No non-infectious process, non-infectious only.",
+        "Infection is unlikely.",
     ],
 )
 def test_a_negated_finding_makes_the_sentence_negated(text: str) -> None:
@@ -103,12 +104,19 @@ def test_a_negated_finding_makes_the_sentence_negated(text: str) -> None:
         "?infection",
         "Is there infection?",
         "Findings are suspicious for infection.",
-        "Infection is unlikely.",
-        "History of infection.",
+        "Infection is less likely.",
     ],
 )
 def test_a_doubtful_finding_makes_the_sentence_uncertain(text: str) -> None:
     assert state_of(text) is State.UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["History of infection.", "Status post infection.", "Previous infection in the left lung.", "H/o infection."],
+)
+def test_a_finding_of_the_past_makes_the_sentence_historical(text: str) -> None:
+    assert state_of(text) is State.HISTORICAL
 
 
 @pytest.mark.parametrize(
@@ -197,7 +205,8 @@ def test_other_words_do_not_match(text: str) -> None:
         ("New severe infection.", {"severity": "severe", "comparison": "new"}),
         ("No increase in infection.", {"comparison": "unchanged"}),
         ("Increasing opacities.", {"comparison": "increased"}),
-        ("The effusion resolved, infection persists.", {"comparison": None}),
+        ("The effusion resolved, infection persists.", {"comparison": "unchanged"}),
+        ("The effusion resolved, infection in the left lung.", {"comparison": None}),
     ],
 )
 def test_a_findings_place_number_size_and_course_are_read(text: str, expected: dict[str, Any]) -> None:
@@ -284,7 +293,7 @@ WORDS = st.sampled_from(
 def test_any_order_of_cues_is_assessed_with_spans_that_hold(text: str) -> None:
     for finding in assess(text, VOCABULARY):
         assert finding.span.of(text) == finding.words
-        assert finding.status in (State.AFFIRMED, State.NEGATED, State.UNCERTAIN)
+        assert finding.status in (State.AFFIRMED, State.NEGATED, State.UNCERTAIN, State.HISTORICAL)
         assert (finding.cue is None) == (finding.status is State.AFFIRMED)
         assert finding.clauses and all(clause.of(text).strip() for clause in finding.clauses)
 

@@ -182,7 +182,8 @@ def test_every_segment_explains_itself_by_its_tags() -> None:
     tags = result.tags(result.rows[0])
     assert list(tags) == [
         *("Sentence", "Field", "Span", "State", "Prompt", "Network", "Checkpoint", "Version", "Threshold"),
-        *("Presence", "Intensity", "Date", "Device", "Cleanup"),
+        *("Presence", "Intensity", "Date", "Device", "Cleanup", "VolumeMl", "Mask"),
+        *("PromptSource", "PromptReason", "Agreement"),
     ]
     assert tags["Sentence"] == LEFT and tags["Field"] == "FINDINGS" and tags["Checkpoint"] == "a" * 64
     start, end = (int(number) for number in tags["Span"].split("-"))

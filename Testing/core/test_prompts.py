@@ -132,6 +132,28 @@ def test_a_forced_sentence_is_sent_without_its_cue(text: str, sent: str) -> None
     assert prompt.text == sent and "is not sent" in prompt.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "plane", "sent", "levels"),
+    [
+        ("Infiltrat im linken Unterlappen.", "axial", "Infection in the left lung.", {"lower"}),
+        ("Infiltrat im linken Unterlappen.", "picture", "Infection in the lower left lung.", set()),
+        ("Beidseits Verschattungen, kein Erguss.", "axial", "Infection in both lungs.", set()),
+        ("Dorsale Konsolidierung rechts.", "axial", "Infection in the posterior right lung.", set()),
+    ],
+)
+def test_a_german_finding_is_asked_in_the_cards_words(text: str, plane: str, sent: str, levels: set[str]) -> None:
+    known = Vocabulary({"infection": ("opacity", "consolidation", "infiltrate")}, ("left", "right", "both", "lung"))
+    (sentence,) = parse_report(text, known).sentences
+    prompt = prompt_for(sentence, plane, known.places)
+    assert (prompt.text, prompt.levels, prompt.source) == (sent, frozenset(levels), "card")
+    assert "Deutsch" in prompt.reason
+
+
+def test_a_prompt_tells_whose_words_it_is_made_of() -> None:
+    sentences = parse_report("Infection on the left. Infection on the left, no effusion.", VOCABULARY).sentences
+    assert [prompt_for(sentence).source for sentence in sentences] == ["sentence", "clause"]
+
+
 def test_levels_come_from_the_affirmed_clause_alone() -> None:
     text = "FINDINGS: Clear. Infection in the left lower lobe, the upper lobes are clear."
     sentence = parse_report(text, VOCABULARY).sentence("findings-2")

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from network_suite import TEXT_WIDTH, NetworkSuite
+from torch import nn
 
 from LMISCore.errors import InputError
-from LMISCore.losses.reclmis import RecLMISLoss
+from LMISCore.losses.reclmis import RecLMISLoss, auxiliary_terms
 from LMISCore.networks import RecLMIS, create_network
 from LMISCore.networks.blocks import count_parameters
 from LMISCore.networks.reclmis import MENDED
@@ -61,6 +62,13 @@ class TestRecLMIS(NetworkSuite):
             spread[interactor] = float(tokens.patches.std(1).mean() / tokens.patches.std())
         assert spread["plain"] < 0.05 < 0.2 < spread["residual"]
 
+    def test_a_bias_that_cancels_in_the_softmax_is_noticed(self) -> None:
+        found = self.unreached(self.network(variant="release").train())
+        assert {name for name in found if "interest" in name} == {
+            "auxiliary.word_interest.score.bias",
+            "auxiliary.patch_interest.score.bias",
+        }
+
     def test_the_image_target_gets_a_gradient_only_in_the_release(self) -> None:
         for target, moves in (("detached", False), ("moving", True)):
             found = self.compared(self.network(target=target))
@@ -86,26 +94,26 @@ class TestRecLMIS(NetworkSuite):
         network = self.network(repeats="negatives").train()
         assert not network(image, states, mask).intermediates["left_out"].any()
 
-    def test_padding_changes_neither_rebuilt_words_nor_the_contrast(self) -> None:
-        # Dropout off, batch statistics as they are: only then can two lengths be compared.
-        network: Any = self.network().eval()
-        image, states, mask = self.inputs()
-        longer = torch.cat([states, torch.ones(2, 3, TEXT_WIDTH)], 1), torch.cat([mask, torch.zeros(2, 3) > 0], 1)
-        hidden = torch.zeros(2, 5, dtype=torch.bool)
-        hidden[:, 1] = True
-        patches = torch.zeros(2, 6, dtype=torch.bool)
-        found = []
+    @pytest.mark.parametrize("train", [False, True])
+    def test_padding_changes_no_auxiliary_loss(self, train: bool) -> None:
+        image, states, mask = self.inputs(batch=3)
+        noise = torch.randn(3, 3, TEXT_WIDTH, generator=torch.Generator().manual_seed(3))
+        longer = torch.cat([states, noise], 1), torch.cat([mask, torch.zeros(3, 3) > 0], 1)
+        terms = []
         for words, real in ((states, mask), longer):
+            network: Any = self.network().train(train)
+            for module in network.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = 0.0
+            hidden, patches = torch.zeros(real.shape, dtype=torch.bool), torch.zeros(3, 6, dtype=torch.bool)
+            hidden[:, 1] = patches[:, 2] = True
             with torch.no_grad():
-                deepest = network.encode_image(image).levels[4]
-                tokens, _ = network.join(deepest, words, real)
-                hide = torch.cat([hidden, torch.zeros(2, words.shape[1] - 5) > 0], 1)
-                found.append(network.auxiliary(tokens, hidden_words=hide, hidden_patches=patches))
-        short, long = found
-        torch.testing.assert_close(long["image_rebuilt"], short["image_rebuilt"])
-        # Waves of order depend on the row's length; what is compared here is the padding alone.
-        torch.testing.assert_close(long["word_weights"][:, :5], short["word_weights"])
-        torch.testing.assert_close(long["words"][:, :5], short["words"])
+                tokens, _ = network.join(network.encode_image(image).levels[4], words, real)
+                found = network.auxiliary(tokens, hidden_words=hidden, hidden_patches=patches)
+            terms.append(auxiliary_terms(found) | {"mean": network.auxiliary.mixer.norm.running_mean})
+        assert terms[0].keys() == {"contrastive", "text", "image", "mean"}
+        for name, value in terms[0].items():
+            torch.testing.assert_close(terms[1][name], value, msg=name)
 
     def test_all_that_training_draws_follows_the_generator(self, device: torch.device) -> None:
         network: Any = self.network(interest_dropout=0.5).to(device).train()

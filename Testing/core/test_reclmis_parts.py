@@ -11,11 +11,12 @@ from LMISCore.errors import InputError
 from LMISCore.losses.overlap import soft_dice_loss
 from LMISCore.losses.reclmis import RecLMISLoss, contrastive_loss, rebuilding_loss, token_match
 from LMISCore.networks.outputs import NetworkOutput
+from LMISCore.networks.places import order_waves, place_waves
+from LMISCore.networks.randomness import draw_hidden
 from LMISCore.networks.reclmis_attention import Attention
 from LMISCore.networks.reclmis_interactor import Interactor
-from LMISCore.networks.reclmis_interest import Interest, draw_hidden
+from LMISCore.networks.reclmis_interest import Interest
 from LMISCore.networks.reclmis_reconstruct import Reconstructor
-from LMISCore.networks.waves import order_waves, place_waves
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from network_suite import TEXT_WIDTH, NetworkSuite
+from torch import nn
 
-from LMISCore.errors import InputError
 from LMISCore.losses import LOSSES
-from LMISCore.networks import create_network, without_training_parts
+from LMISCore.losses.tmca import TMCALoss
+from LMISCore.networks import without_training_parts
 
 PARTS = ("semantic_distance", "alignment", "enhancement")
 
@@ -115,8 +116,56 @@ class TestTMCA(NetworkSuite):
             spoilt = network(image, states.masked_fill(~mask.unsqueeze(-1), value), mask).logits
             torch.testing.assert_close(spoilt, network(image, states, mask).logits)
 
+    def fitted(self) -> tuple[Any, Any]:
+        """A network in training that has measured some sentences, and what it gives its loss."""
+        network: Any = self.network().train()
+        image, states, mask = self.inputs()
+        network.fit_text(states * 3 + 2, mask)
+        return network, network(image, states, mask).intermediates
 
-def test_options_that_cannot_be_are_refused_in_one_sentence() -> None:
-    for options in ({"depths": [1, 1]}, {"depths": [1, 1, 1, 0]}, {"text_scale": "often"}, {"width": 0}):
-        with pytest.raises(InputError, match=r"'tmca' cannot be built .*expected"):
-            create_network("tmca", text_width=TEXT_WIDTH, **options)
+    def test_what_is_compared_by_meaning_lacks_the_training_sentences_mean(self) -> None:
+        _, found = self.fitted()
+        _, states, mask = self.inputs()
+        means = torch.stack([states[row, mask[row]].mean(0) for row in range(2)])
+        trained = means * 3 + 2
+        torch.testing.assert_close(found["semantic"], means - trained.mean(0))
+
+    def test_sentences_are_scaled_before_they_meet_the_image(self) -> None:
+        network, found = self.fitted()
+        _, states, mask = self.inputs()
+        means = torch.stack([states[row, mask[row]].mean(0) for row in range(2)])
+        trained = means * 3 + 2
+        scaled = (means - trained.mean(0)) / trained.std(0, correction=0)
+        for level in range(4):
+            expected = nn.functional.normalize(network.shared.text[level](scaled), dim=1)
+            torch.testing.assert_close(found[f"sentence_{level}"], expected, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize(("log", "clamped", "gradient"), [(3.0, 0.5, 1.0), (-9.0, 0.01, -1.0)])
+    def test_the_temperature_keeps_its_range_and_can_return(self, log: float, clamped: float, gradient: float) -> None:
+        network: Any = self.network().train()
+        with torch.no_grad():
+            network.log_temperature.fill_(log)
+        found = network(*self.inputs()).intermediates["temperature"]
+        assert float(found.detach()) == pytest.approx(clamped)
+        # A step against this gradient leads back, one against the opposite would lead further out.
+        for sign, moves in ((gradient, True), (-gradient, False)):
+            (back,) = torch.autograd.grad(sign * found, network.log_temperature, retain_graph=True)
+            assert bool(back * sign > 0) == moves
+
+    def test_there_is_nothing_to_strip_twice(self) -> None:
+        stripped: Any = without_training_parts(self.network())
+        assert stripped.options["auxiliary"] is False and stripped.stripped() is stripped
+        plain: Any = self.network(alignment=False)
+        assert plain.stripped() is plain
+
+    def test_a_maps_number_is_the_image_level_it_was_found_at(self) -> None:
+        network: Any = self.network().eval()
+        with torch.no_grad():
+            maps = network(*self.inputs((64, 64))).maps
+        assert [maps[f"focus_{level}"].shape[-1] for level in (1, 2, 3, 4)] == [16, 8, 4, 2]
+        assert network.MAP_NUMBER.format(4) == "image level 4 of 4, the finest first"
+
+
+def test_the_loss_starts_from_the_weights_of_our_reading() -> None:
+    loss = TMCALoss()
+    assert (loss.segmentation, loss.alignment, loss.softness, loss.sentence_share) == (1, 0.1, 0.5, 0.5)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,20 @@ from training_makers import training_ground, weights  # noqa: F401
 from LMISCore.cli.signals import StopSignals
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Python's own handler of Ctrl-C, which a run in the background of a shell does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(ground: Path, out: Path, *overrides: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "LMISCore.cli.main", "train", str(ground / "trial.yaml"), *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        [*command, "--out", str(out)], stderr=subprocess.PIPE, encoding="utf-8", errors="replace", env=environment
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")

@@ -125,7 +125,7 @@ def test_a_job_tells_its_start_its_progress_and_its_result(start: Any, tmp_path:
     assert first == {"type": "started", "pid": process.popen.pid, "version": __version__}
     progress = [line for line in lines if line["type"] == "progress"]
     assert [progress[-1]["done"], progress[-1]["total"]] == [0, 0] and progress[-1]["stage"] == "writing"
-    assert {"done": 6, "total": 6, "type": "progress", "stage": "restoring"} in progress
+    assert {"done": 12, "total": 12, "type": "progress", "stage": "restoring"} in progress
     logs = " ".join(line["message"] for line in lines if line["type"] == "log")
     assert "Device: cpu" in logs and "Intensity: picture" in logs and "Memory needed" in logs
     assert "nfection" not in logs and "左" not in logs
@@ -235,17 +235,19 @@ def test_each_kind_of_error_has_its_word_and_exit_code(
 
 def run(path: Path) -> tuple[int, list[dict[str, Any]]]:
     stream = io.StringIO()
-    code = worker.run_job(path, worker.Channel(stream), lambda: False)
+    code = worker.run_job(path, worker_streams.Channel(stream), lambda: False)
     return code, [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def test_lines_that_are_no_cancel_do_not_stop_the_job() -> None:
     assert [worker_streams.is_cancel(line) for line in ("cancel\n", "CANCEL", '{"type":"cancel"}')] == [True] * 3
-    assert [worker_streams.is_cancel(line) for line in ("", "\n", "cancelled", "{", "3", '{"type": "go"}')] == [False] * 6
+    assert [worker_streams.is_cancel(line) for line in ("", "\n", "cancelled", "{", "3", '{"type": "go"}')] == [
+        False
+    ] * 6
 
 
 def test_the_end_of_stdin_stops_and_is_told_once() -> None:
     ends: list[bool] = []
-    watch = worker.StopWatch(io.StringIO("hello\n"), lambda: ends.append(True))
+    watch = worker_streams.StopWatch(io.StringIO("hello\n"), lambda: ends.append(True))
     watch.run()
     assert watch.stopped.is_set() and ends == [True]

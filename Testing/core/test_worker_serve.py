@@ -18,6 +18,7 @@ import pytest
 from tiny_checkpoint import save_tiny_checkpoint, save_tiny_encoder
 
 from LMISCore.inference import warm
+from LMISCore.inference.predictor import Predictor
 from LMISCore.inference.warm import Predictors
 from LMISCore.volumes.files import read_volume, write_volume
 from LMISCore.volumes.permille import cut
@@ -168,7 +169,7 @@ def test_the_network_is_loaded_anew_only_when_its_file_or_a_setting_changes(
     material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[tuple[Any, ...]] = []
-    plain = warm.Predictor
+    plain = Predictor
 
     def watched(*values: Any, **settings: Any) -> Any:
         loaded.append(values)

@@ -60,6 +60,32 @@ def write_cxr_bert_folder(folder: Path) -> BertModel:
     return model
 
 
+def clip_shapes(width: int, projected: int | None = None, layers: int = 1) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of OpenAI's CLIP text tower, ``width`` wide, its output ``projected`` (the same if None)."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embedding.weight": (49408, width),
+        "positional_embedding": (77, width),
+        "ln_final.weight": (width,),
+        "ln_final.bias": (width,),
+        "text_projection": (width, projected or width),
+    }
+    block: dict[str, tuple[int, ...]] = {
+        "attn.in_proj_weight": (3 * width, width),
+        "attn.in_proj_bias": (3 * width,),
+        "attn.out_proj.weight": (width, width),
+        "attn.out_proj.bias": (width,),
+        "ln_1.weight": (width,),
+        "ln_1.bias": (width,),
+        "ln_2.weight": (width,),
+        "ln_2.bias": (width,),
+        "mlp.c_fc.weight": (4 * width, width),
+        "mlp.c_fc.bias": (4 * width,),
+        "mlp.c_proj.weight": (width, 4 * width),
+        "mlp.c_proj.bias": (width,),
+    }
+    return shapes | {f"transformer.resblocks.{n}.{name}": shape for n in range(layers) for name, shape in block.items()}
+
+
 def openai_clip_state(layers: int = 2, prefix: str = "clip.") -> dict[str, Tensor]:
     """Return a narrow CLIP text tower under the authors' names, with CLIP's whole vocabulary."""
     generator = torch.Generator().manual_seed(3)
@@ -68,28 +94,5 @@ def openai_clip_state(layers: int = 2, prefix: str = "clip.") -> dict[str, Tenso
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator) * 0.3
 
-    state = {
-        "token_embedding.weight": draw(49408, width),
-        "positional_embedding": draw(77, width),
-        "ln_final.weight": draw(width),
-        "ln_final.bias": draw(width),
-        "text_projection": draw(width, 48),
-    }
-    for n in range(layers):
-        block = f"transformer.resblocks.{n}."
-        shapes = {
-            "attn.in_proj_weight": (3 * width, width),
-            "attn.in_proj_bias": (3 * width,),
-            "attn.out_proj.weight": (width, width),
-            "attn.out_proj.bias": (width,),
-            "ln_1.weight": (width,),
-            "ln_1.bias": (width,),
-            "ln_2.weight": (width,),
-            "ln_2.bias": (width,),
-            "mlp.c_fc.weight": (4 * width, width),
-            "mlp.c_fc.bias": (4 * width,),
-            "mlp.c_proj.weight": (width, 4 * width),
-            "mlp.c_proj.bias": (width,),
-        }
-        state |= {block + name: draw(*shape) for name, shape in shapes.items()}
+    state = {name: draw(*shape) for name, shape in clip_shapes(width, projected=48, layers=layers).items()}
     return {prefix + name: value for name, value in state.items()}

@@ -23,4 +23,6 @@ def tracked_files(*folders: str) -> list[str]:
 
 def shipped_files(folder: str = "LMISCore") -> list[str]:
     """Return what an installation must hold, from ``folder`` downwards: every module and resource, no build file."""
-    return [path for path in tracked_files(folder) if not path.endswith("CMakeLists.txt")]
+    # The folder's own README is for readers of the repository; those beside resources say where they come from.
+    left_out = {f"{folder}/CMakeLists.txt", f"{folder}/README.md"}
+    return [path for path in tracked_files(folder) if path not in left_out]

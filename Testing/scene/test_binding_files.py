@@ -136,7 +136,7 @@ def test_an_edit_of_a_file_is_noticed_after_it_was_saved_and_loaded(
     draw(alone, IDS[0], slicer_session.volume())
     save_segmentation(slicer_session, alone, tmp_path / "edited.seg.nrrd")
     again = slicer_session.segmentation_from(tmp_path / "edited.seg.nrrd")
-    assert markEdits(again) == [IDS[0]] and tag(again, IDS[0], "OutOfDate") == "VolumeMl"
+    assert markEdits(again) == [IDS[0]] and "VolumeMl" in str(tag(again, IDS[0], "OutOfDate"))
 
 
 def test_the_same_words_twice_in_a_field_go_to_the_nearest_place(slicer_session: SlicerSession, tmp_path: Path) -> None:
