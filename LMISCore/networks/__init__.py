@@ -7,13 +7,14 @@ from typing import Any
 from torch import nn
 
 from LMISCore.errors import InputError
+from LMISCore.networks.contract import LanguageGuidedNetwork
 from LMISCore.networks.reclmis import RecLMIS
 from LMISCore.networks.tirnet import TIRNet
 from LMISCore.networks.tmca import TMCA
 
-NETWORKS: dict[str, type[nn.Module]] = {"reclmis": RecLMIS, "tirnet": TIRNet, "tmca": TMCA}
+NETWORKS: dict[str, type[LanguageGuidedNetwork]] = {"reclmis": RecLMIS, "tirnet": TIRNet, "tmca": TMCA}
 
-__all__ = ["NETWORKS", "TMCA", "RecLMIS", "TIRNet", "create_network", "without_training_parts"]
+__all__ = ["NETWORKS", "TMCA", "LanguageGuidedNetwork", "RecLMIS", "TIRNet", "create_network", "without_training_parts"]
 
 
 def create_network(name: str, **options: Any) -> nn.Module:

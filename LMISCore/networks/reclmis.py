@@ -46,7 +46,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from LMISCore.networks.blocks import ImageEncoder, as_bool, check_inputs, crop
+from LMISCore.networks.blocks import ImageEncoder, as_bool, crop
+from LMISCore.networks.contract import LanguageGuidedNetwork
 from LMISCore.networks.options import check_choice, check_counts, check_shares, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.networks.randomness import drawing_from
@@ -70,7 +71,7 @@ MENDED: dict[str, tuple[str, str]] = {
 }
 
 
-class RecLMIS(nn.Module):
+class RecLMIS(LanguageGuidedNetwork):
     """RecLMIS with any base width, image size and text encoder.
 
     Args:
@@ -235,14 +236,7 @@ class RecLMIS(nn.Module):
         text_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> NetworkOutput:
-        """Segment what one sentence per image says.
-
-        Args:
-            features: of ``encode_image`` for B images.
-            text_states: ``(B, L, D)``.
-            text_mask: ``(B, L)``, true on real tokens.
-            generator: what training draws, tokens to hide and dropout alike, follows it; None for the global one.
-        """
+        """Segment what one sentence per image says; tokens to hide and dropout follow ``generator``."""
         with drawing_from(generator if self.training else None, text_states.device):
             return self._decode(features, text_states, text_mask, generator)
 
@@ -263,13 +257,6 @@ class RecLMIS(nn.Module):
         if self.training and self.auxiliary is not None:
             compared = self.auxiliary(tokens, generator)
         return NetworkOutput(crop(self.head(x), features.size), maps, compared)
-
-    def forward(
-        self, image: Tensor, text_states: Tensor, text_mask: Tensor, generator: torch.Generator | None = None
-    ) -> NetworkOutput:
-        """Segment B images ``(B, 3, H, W)`` in [0, 1] with one sentence each."""
-        check_inputs(image, text_states, text_mask, self.text_width)
-        return self.decode(self.encode_image(image), text_states, text_mask, generator)
 
     def stripped(self) -> RecLMIS:
         """The same network without its training-only half; it shares its tensors with this one, or is this one."""

@@ -29,7 +29,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from LMISCore.networks.blocks import ImageEncoder, as_bool, check_inputs, crop, largest_group, masked_mean
+from LMISCore.networks.blocks import ImageEncoder, as_bool, crop, largest_group, masked_mean
+from LMISCore.networks.contract import LanguageGuidedNetwork
 from LMISCore.networks.normalised_product import normalised_product, weighted_sum, wide
 from LMISCore.networks.options import check_choice, check_counts, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
@@ -172,7 +173,7 @@ class DecoderStage(nn.Module):
         return out, maps, negative_logits
 
 
-class TIRNet(nn.Module):
+class TIRNet(LanguageGuidedNetwork):
     """TIRNet with any base width, image size and text encoder.
 
     Args:
@@ -287,14 +288,7 @@ class TIRNet(nn.Module):
         text_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> NetworkOutput:
-        """Segment what one sentence per image says.
-
-        Args:
-            features: of ``encode_image`` for B images.
-            text_states: ``(B, L, D)``.
-            text_mask: ``(B, L)``, true on real tokens.
-            generator: for networks with random parts in training; this one has none.
-        """
+        """Segment what one sentence per image says; nothing is drawn, so ``generator`` has no effect."""
         text = self.sentence_vector(text_states, text_mask)
         *prepared, x = features.levels
         details, keys = prepared[::2], prepared[1::2]
@@ -307,10 +301,3 @@ class TIRNet(nn.Module):
             maps.update({f"{name}_{number}": value for name, value in stage_maps.items()})
             intermediates[f"negative_logits_{number}"] = negative_logits
         return NetworkOutput(crop(self.head(x), features.size), maps, intermediates)
-
-    def forward(
-        self, image: Tensor, text_states: Tensor, text_mask: Tensor, generator: torch.Generator | None = None
-    ) -> NetworkOutput:
-        """Segment B images ``(B, 3, H, W)`` in [0, 1] with one sentence each."""
-        check_inputs(image, text_states, text_mask, self.text_width)
-        return self.decode(self.encode_image(image), text_states, text_mask, generator)

@@ -28,7 +28,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from LMISCore.networks.blocks import as_bool, check_inputs, crop, masked_mean, returning_clamp
+from LMISCore.networks.blocks import as_bool, crop, masked_mean, returning_clamp
+from LMISCore.networks.contract import LanguageGuidedNetwork
 from LMISCore.networks.convnext import LEVELS, ConvNeXt
 from LMISCore.networks.options import check_choice, check_counts, check_depths, check_positive, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
@@ -40,7 +41,7 @@ TEMPERATURE = 0.07
 TEMPERATURE_RANGE = (0.01, 0.5)
 
 
-class TMCA(nn.Module):
+class TMCA(LanguageGuidedNetwork):
     """TMCA with any width, picture size and text encoder; our reading of the paper's abstract.
 
     Args:
@@ -171,14 +172,7 @@ class TMCA(nn.Module):
         text_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> NetworkOutput:
-        """Segment what one sentence per image says.
-
-        Args:
-            features: of ``encode_image`` for B images.
-            text_states: ``(B, L, D)``.
-            text_mask: ``(B, L)``, true on real tokens.
-            generator: taken for the common contract; nothing is drawn.
-        """
+        """Segment what one sentence per image says; nothing is drawn, so ``generator`` has no effect."""
         mask = as_bool(text_mask)
         # Padding may hold anything, and infinity times zero is no number.
         states = text_states.masked_fill(~mask.unsqueeze(-1), 0)
@@ -213,10 +207,3 @@ class TMCA(nn.Module):
         if self.semantic_distance:
             found["semantic"] = vector.float() - self.sentences.mean
         return found
-
-    def forward(
-        self, image: Tensor, text_states: Tensor, text_mask: Tensor, generator: torch.Generator | None = None
-    ) -> NetworkOutput:
-        """Segment B images ``(B, 3, H, W)`` in [0, 1] with one sentence each."""
-        check_inputs(image, text_states, text_mask, self.text_width)
-        return self.decode(self.encode_image(image), text_states, text_mask, generator)
