@@ -75,6 +75,9 @@ class PanelRuns:
         self.queue.cancel()
         if self.queue.isCancelling:
             self._ui.statusLabel.text = _("Cancelling ...")
+        else:
+            # What had not begun is gone at once, and no poll will see it end.
+            self._onChange()
 
     def failed(self, error: BaseException) -> None:
         """Show an error in one sentence; a cancel is no error."""

@@ -60,6 +60,11 @@ class RunQueue:
         return self._running is not None or bool(self._waiting)
 
     @property
+    def isRunning(self) -> bool:
+        """Whether a run was started and has not ended."""
+        return self._running is not None
+
+    @property
     def isCancelling(self) -> bool:
         """Whether the run that is going on was asked to stop."""
         return self._cancelling

@@ -115,12 +115,21 @@ def test_a_worker_that_does_not_stop_is_gone_within_a_second_of_cancel(
 ) -> None:
     window = asked(None)
     window.click("applyButton")
-    window.wait(lambda: bool(window.panel.runs.queue.waiting == 0))
+    window.wait(lambda: window.panel.runs.queue.isRunning)
     window.click("applyButton")
     assert window.wait(lambda: not window.panel.runs.isBusy) < CANCEL_SECONDS + 0.3 <= 1.0
     window.wait(lambda: window.applyButton.text() == "Apply" and "Cancelled" in window.statusLabel.text())
     assert slicer_session.nodes("vtkMRMLSegmentationNode") == []
     assert window.application.dialogs.errors == []
+
+
+def test_a_run_cancelled_before_it_began_gives_the_button_back(asked: Callable[..., Any]) -> None:
+    window = asked(None)
+    # Both clicks come before the timer's first poll.
+    window.applyButton.click()
+    window.applyButton.click()
+    assert not window.panel.runs.isBusy and "Cancelled" in window.statusLabel.text()
+    assert window.applyButton.text() == "Apply" and window.applyButton.isEnabled()
 
 
 def test_a_real_worker_is_cancelled_and_works_again(
