@@ -23,8 +23,10 @@ LEVELS = ("lower", "mid", "upper")
 # Chosen on the validation slices of the bundled weights' data, see Testing/benchmarks/agreement_figures.py.
 CUT = 0.5
 """Of the mask threshold: a question without place is answered more faintly, so its mask is cut lower."""
-LEAST_ON_SIDE = 0.3
-"""Share of the mask that must lie on the only side that the words name."""
+LEAST_ON_SIDE = 0.5
+"""Share of the mask that must lie on the only side that the report names for the finding."""
+LEAST_OF_BOTH = 0.05
+"""Share that must lie on a side where another sentence names the other side: both are then in the mask."""
 LEAST_IN_PLACE = 0.05
 """Share that must lie in the thirds that the words name."""
 SIZE_FACTOR = 2.0
@@ -144,7 +146,13 @@ def measure(mask: np.ndarray, landmarks: Landmarks, canonical: Canonical, spacin
     )
 
 
-def compare(finding: Finding, facts: MaskFacts, prompt: str, whole: MaskFacts | None = None) -> Agreement:
+def compare(
+    finding: Finding,
+    facts: MaskFacts,
+    prompt: str,
+    whole: MaskFacts | None = None,
+    elsewhere: frozenset[str] = frozenset(),
+) -> Agreement:
     """Compare what a finding's words say with the mask that was asked for without them.
 
     Args:
@@ -152,11 +160,12 @@ def compare(finding: Finding, facts: MaskFacts, prompt: str, whole: MaskFacts | 
         facts: of the second mask, on the slices that the words choose.
         prompt: what that mask was asked for with.
         whole: of the second mask on all slices, for the level; None takes ``facts``.
+        elsewhere: sides on which the rest of the report affirms the same finding: the one mask shows them too.
     """
     aspects = [
         aspect
         for aspect in (
-            _side(finding, facts),
+            _side(finding, facts, elsewhere),
             _place(finding.zones & frozenset(THIRDS), facts.thirds, THIRDS, "place", facts.by_organ),
             _place(finding.levels, (whole or facts).levels, LEVELS, "level", facts.by_organ),
             _count(finding, facts),
@@ -173,7 +182,7 @@ def compare(finding: Finding, facts: MaskFacts, prompt: str, whole: MaskFacts | 
     return Agreement(finding.words, prompt, verdict, tuple(aspects), words)
 
 
-def _side(finding: Finding, facts: MaskFacts) -> Aspect | None:
+def _side(finding: Finding, facts: MaskFacts, elsewhere: frozenset[str]) -> Aspect | None:
     if not finding.side or not facts.voxels:
         return None
     if len(finding.side) > 1:
@@ -183,7 +192,7 @@ def _side(finding: Finding, facts: MaskFacts) -> Aspect | None:
         return Aspect("side", Verdict.AGREES, f"text says both sides, {_percent(facts.sides['left'])} is on the left")
     (side,) = finding.side
     share = facts.sides[side]
-    if share < LEAST_ON_SIDE:
+    if share < (LEAST_OF_BOTH if _other(side) in elsewhere else LEAST_ON_SIDE):
         words = f"text says {side}, {_percent(1 - share)} of the mask is on the {_other(side)}"
         return Aspect("side", Verdict.CONTRADICTS, words)
     return Aspect("side", Verdict.AGREES, f"text says {side}, {_percent(share)} of the mask is there")

@@ -45,11 +45,16 @@ def add_agreements(
         organ: ``(K, J, I)`` whose midline and thirds count; None takes the body's and the volume's.
     """
     landmarks = find_landmarks(canonical, organ) if seconds else None
+    sides: dict[str, frozenset[str]] = {}
+    for finding in (finding for ask in asks for row in ask.rows for finding in _compared(row)):
+        prompt = place_free_prompt(finding)
+        sides[prompt] = sides.get(prompt, frozenset()) | finding.side
     for ask in asks:
         for row in ask.rows:
             found = []
             for finding in _compared(row):
-                second = seconds.get(place_free_prompt(finding))
+                prompt = place_free_prompt(finding)
+                second = seconds.get(prompt)
                 if second is None or second.mask is None or landmarks is None:
                     continue
                 whole = measure(second.mask, landmarks, canonical, volume.spacing_known)
@@ -58,7 +63,7 @@ def add_agreements(
                     part = np.zeros_like(second.mask)
                     part[list(ask.slices)] = second.mask[list(ask.slices)]
                     facts = measure(part, landmarks, canonical, volume.spacing_known)
-                found.append(compare(finding, facts, second.text, whole))
+                found.append(compare(finding, facts, second.text, whole, sides[prompt]))
             row.agreement = tuple(found)
     for second in seconds.values():
         second.mask = None

@@ -39,11 +39,17 @@ def chest(slices: int = 6) -> Volume:
     return Volume(np.repeat(picture[None], slices, 0), Geometry((80, 60, slices), (1.0, 1.0, 2.0)), "chest", "made")
 
 
-def agreement_of(text: str, mask: np.ndarray, volume: Volume, organ: np.ndarray | None = None) -> Agreement:
+def agreement_of(
+    text: str,
+    mask: np.ndarray,
+    volume: Volume,
+    organ: np.ndarray | None = None,
+    elsewhere: frozenset[str] = frozenset(),
+) -> Agreement:
     canonical = Canonical(volume)
     (sentence,) = parse_report(text, VOCABULARY, "en").sentences
     facts = measure(mask, find_landmarks(canonical, organ), canonical)
-    return compare(sentence.findings[0], facts, "Infection.")
+    return compare(sentence.findings[0], facts, "Infection.", elsewhere=elsewhere)
 
 
 def blob(side: str, third: str, volume: Volume) -> np.ndarray:
@@ -67,6 +73,20 @@ def test_true_masks_agree_with_the_words_that_describe_them() -> None:
     both = blob("left", "posterior", volume) | blob("right", "posterior", volume)
     verdicts += [a.verdict for a in agreement_of("Bilateral infection, two infected areas.", both, volume).aspects]
     assert np.mean([verdict is Verdict.AGREES for verdict in verdicts]) >= 0.99
+
+
+def test_the_smaller_half_of_a_mask_contradicts_only_where_no_other_sentence_names_the_other_side() -> None:
+    volume = chest()
+    mask = blob("right", "posterior", volume)
+    mask[3, 44:50, 52:55] = True
+    alone = agreement_of("Infection in the left lung.", mask, volume)
+    assert alone.verdict is Verdict.CONTRADICTS and "86 % of the mask is on the right" in alone.words
+    both = agreement_of("Infection in the left lung.", mask, volume, elsewhere=frozenset({"left", "right"}))
+    assert both.verdict is Verdict.AGREES
+    nothing = agreement_of(
+        "Infection in the left lung.", blob("right", "posterior", volume), volume, elsewhere=frozenset({"right"})
+    )
+    assert nothing.verdict is Verdict.CONTRADICTS
 
 
 def test_a_mirrored_side_is_told_in_plain_words() -> None:
@@ -137,6 +157,15 @@ def test_a_sentence_on_the_wrong_side_is_contradicted_though_its_own_mask_obeys(
     cells = list(csv.DictReader(io.StringIO(csv_text(values))))
     assert [cell["agreement"] for cell in cells] == ["contradicts", "agrees"]
     assert cells[0]["agreement_words"] == wrong.agreement[0].words
+
+
+def test_two_sentences_with_a_side_each_do_not_contradict_each_other_over_an_uneven_mask() -> None:
+    volume = one_sided()
+    volume.array[:, 4:8, 12:13] = 255
+    both = obedient().segment(volume, "Infection in the left lung. Infection in the right lung.", agreement=True)
+    assert [row.agreement[0].verdict for row in both.rows] == [Verdict.AGREES, Verdict.AGREES]
+    alone = obedient().segment(volume, "Infection in the left lung.", agreement=True)
+    assert alone.rows[0].agreement[0].words == "text says left, 80 % of the mask is on the right"
 
 
 def test_the_second_question_costs_one_decode_a_slice_and_changes_no_mask() -> None:
