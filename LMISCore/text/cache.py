@@ -45,6 +45,12 @@ class EmbeddingCache:
     def __len__(self) -> int:
         return len(self._memory)
 
+    def forget(self, keep: int) -> None:
+        """Drop the sentences met first until ``keep`` are left in memory; files stay."""
+        with self._lock:
+            for sentence in list(self._memory)[: max(0, len(self._memory) - keep)]:
+                del self._memory[sentence]
+
     def states(self, sentences: Sequence[str]) -> TextStates:
         """Return ``(B, L, D)`` states and ``(B, L)`` mask of B sentences, padded to the longest, on the CPU.
 

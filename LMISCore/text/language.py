@@ -118,6 +118,7 @@ class Language:
                 self._known[word] = kind & ~Kind.HEAD
         self.kinds = lru_cache(maxsize=65536)(self._kinds)
         self.fold = lru_cache(maxsize=65536)(self._fold)
+        self.words = cache(self._words)
 
     def _all_words(self) -> Iterable[str]:
         lists = [self._table.get(key, ()) for key in (*_LISTS, "head_phrases", "not_findings", "english")]
@@ -279,7 +280,7 @@ class Language:
         words = frozenset(self._unbent(word) for word in self._table["no_side_heads"])
         return PhraseTable((phrase, True) for phrase in phrases), words
 
-    def words(self, key: str) -> frozenset[str]:
+    def _words(self, key: str) -> frozenset[str]:
         """The folded single words of one list of the file."""
         return frozenset(self._unbent(word) for word in self._table.get(key, ()))
 

@@ -22,6 +22,7 @@ _SIZE = re.compile(
     r"\s?-?(mm|cm)\b(?!\s?h2o)",
     re.IGNORECASE,
 )
+_UNIT = re.compile("[cm]m", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,2})?")
 
 
@@ -101,14 +102,17 @@ class Line:
         return self.words[place][0].isdigit()
 
     def size_at(self, place: int) -> Size | None:
-        return next((size for size in self.sizes if size.first <= place < size.end), None)
+        for size in self.sizes:
+            if size.first <= place < size.end:
+                return size
+        return None
 
 
 def read_line(text: str, language: Language) -> Line:
     """Return a sentence's words, marks, statements and lengths."""
     lowered, found = tokens(text)
     words = [language.fold(word) for word in lowered]
-    spans = [Span(match.start(), match.end()) for match in found]
+    spans = [Span._make(match.span()) for match in found]
     kinds = [language.kinds(word) for word in words]
     marks = [Mark(*each) for each in language.marks.find(words)]
     mark_at: list[Mark | None] = [None] * len(words)
@@ -134,8 +138,10 @@ def _depths(words: Sequence[str]) -> list[int]:
 
 
 def _sizes(text: str, spans: Sequence[Span]) -> list[Size]:
+    sizes: list[Size] = []
+    if _UNIT.search(text) is None:
+        return sizes
     starts = [span.start for span in spans]
-    sizes = []
     for match in _SIZE.finditer(text):
         unit = 10.0 if match[1].lower() == "cm" else 1.0
         largest = max(float(number.replace(",", ".")) for number in _NUMBER.findall(match[0])) * unit

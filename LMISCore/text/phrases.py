@@ -37,6 +37,8 @@ _SAME = {"\u2013": "-", "\u2014": "-", "isn\u2019t": "isn't", "aren\u2019t": "ar
 def tokens(text: str) -> tuple[list[str], list[re.Match[str]]]:
     """Return the words, numbers and meaningful signs of ``text`` in lower case, and where each stands."""
     found = list(_TOKEN.finditer(text))
+    if text.isascii():
+        return [match[0].lower() for match in found], found
     return [_SAME.get(word, word) for word in (match[0].lower() for match in found)], found
 
 
@@ -77,6 +79,8 @@ class PhraseTable(Generic[Value]):
         found: list[tuple[int, int, Value]] = []
         position = 0
         by_first = self._by_first
+        if by_first.keys().isdisjoint(words):
+            return found
         for start, word in enumerate(words):
             if word not in by_first or start < position:
                 continue

@@ -31,6 +31,7 @@ _DASH = re.compile(r"\s[-\u2013\u2014]\s")
 _IN_BRACKETS = re.compile(r"\s*\([^()\n]{0,60}\)\s*$")
 _COLON = re.compile("[:：]")  # noqa: RUF001
 _BLANK_LINE_ABOVE = re.compile(r"(?:^|[\r\n])[ \t\xa0]*(?:\r\n|[\r\n])$")
+_STOPS = re.compile("[.,;:]")
 _REACH = 90
 _LONGEST_WORD = 24
 # What stands right before a colon: a word, or a closing bracket before which the heading's words are looked for.
@@ -133,7 +134,7 @@ def _before_colon(text: str, line: int, earlier: int, colon: int) -> _Heading | 
     names = _names()
     for first in range(len(words)):
         name = " ".join(word[0].lower() for word in words[first:])
-        if name in names and not any(sign in ".,;:" for sign in before[words[first].start() :]):
+        if name in names and not _STOPS.search(before, words[first].start()):
             start = _heading_start(text, line, begin + words[first].start(), before[words[first].start() :], earlier)
             if start is not None:
                 return _Heading(*names[name], start, _past_emphasis(text, colon + 1))
@@ -173,7 +174,7 @@ def _alone_on_line(text: str, start: int, end: int) -> _Heading | None:
     marker = re.match(r"\(?\d{1,2}[.)]\s*", line)
     line = line[marker.end() :].strip("*_ ") if marker else line
     name = " ".join(word.lower() for word in _WORDS.findall(line))
-    if not line or name not in _names() or not line[-1].isalpha() or any(sign in ".,;:" for sign in line):
+    if not line or name not in _names() or not line[-1].isalpha() or _STOPS.search(line):
         return None
     # "history" or "View" may end a wrapped line; below a blank line it is a heading all the same.
     is_plain_word = not line[0].isupper() or (" " not in name and not line.isupper() and _names()[name][1] == "context")

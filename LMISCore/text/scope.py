@@ -81,6 +81,8 @@ def _stands_before(line: Line, mentions: Sequence[Mention], mark: Mark) -> bool:
 
 
 def _reach_forward(line: Line, mentions: Sequence[Mention], cues: dict[int, str], reached: list[Reached]) -> None:
+    if not cues:
+        return
     active: dict[str, Mark] = {}
     depth_of: dict[str, int] = {}
     last_named: dict[str, bool] = {}

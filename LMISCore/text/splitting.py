@@ -15,6 +15,7 @@ BLANK = "".join(character for character in map(chr, range(0x3001)) if character.
 _MARKER = re.compile(r"(?:\(?\d{1,2}[.)](?=[A-Z])|(?:\(?\d{1,2}[.)]|[-*•‣·–]|\(?[a-h]\))(?=\s))[ \t\xa0]{0,9}")  # noqa: RUF001
 # The second form mends a missing blank: "left lung.No effusion".
 _STOP = re.compile(r"[.!?]+[\"'”\u2019)\]]{0,3}(?=\s|$)|(?<=[a-z]{3})\.(?=[A-Z][a-z])")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _LAST_WORD = re.compile(r"[^\s(\[/,;:]{1,24}$")
 # Shorter lines are no sign of wrapping at all.
 _LEAST_WRAP = 40
@@ -45,7 +46,7 @@ def _asks(stop: re.Match[str], begin: int) -> bool:
 
 def _tidy(text: str, start: int, end: int) -> Iterator[Span]:
     inside = text[start:end]
-    if any(character.isalnum() for character in inside):
+    if _LETTER_OR_DIGIT.search(inside):
         start += len(inside) - len(inside.lstrip(BLANK))
         yield Span(start, start + len(inside.strip(BLANK)))
 
