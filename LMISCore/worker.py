@@ -8,11 +8,13 @@
     {"type": "result", ...}                                     the last line of a job that ended well, or
     {"type": "error", "kind": "bad_input", "message": "..."}    the last line of one that did not
 
-Kinds: bad_input, out_of_memory, cancelled, missing_dependency, internal. The pid is the worker's own: where a launcher
-started it, stopping the launcher leaves the worker running. A line ``cancel`` or ``{"type": "cancel"}`` on stdin stops
-it at the next batch; so does the end of stdin, so that it never outlives the program that started it: keep stdin open.
+Kinds: bad_input, out_of_memory, cancelled, missing_dependency, internal; a case's also disk_full, other_version. The
+pid is the worker's own: where a launcher started it, stopping the launcher leaves the worker running. A line ``cancel``
+or ``{"type": "cancel"}`` on stdin stops it at the next batch; so does the end of stdin, so that it never outlives the
+program that started it: keep stdin open.
 ``job.json`` is {"task": "segment", ...} with the keys of ``SegmentJob``, {"task": "explain", ...} with those of
-``ExplainJob``, or {"task": "probe", ...} with those of ``ProbeJob``.
+``ExplainJob``, {"task": "probe", ...} with those of ``ProbeJob``, or {"task": "batch", ...} with those of ``BatchJob``,
+which starts serving workers of its own and gives them the tasks "case" and "memory".
 
 ``python -m LMISCore.worker --serve`` stays, with the network loaded, and takes jobs from stdin, one line each:
 
@@ -36,6 +38,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from LMISCore import __version__
+from LMISCore.cohorts.batch_job import BatchJob, run_batch_job
+from LMISCore.cohorts.case_job import CaseJob, run_case_job
+from LMISCore.cohorts.memory_job import MemoryJob, run_memory_job
 from LMISCore.errors import Cancelled, InputError, LMISError
 from LMISCore.inference.explain_job import ExplainJob, run_explain_job
 from LMISCore.inference.jobs import SegmentJob, run_segment_job
@@ -45,12 +50,15 @@ from LMISCore.worker_streams import Channel, Requests, StopWatch, open_stdin
 if TYPE_CHECKING:
     from LMISCore.inference.warm import Predictors
 
-Job = SegmentJob | ExplainJob | ProbeJob
+Job = SegmentJob | ExplainJob | ProbeJob | CaseJob | MemoryJob | BatchJob
 Send = Callable[..., None]
-TASKS: dict[str, type[SegmentJob] | type[ExplainJob] | type[ProbeJob]] = {
+TASKS: dict[str, type[Job]] = {
     "segment": SegmentJob,
     "explain": ExplainJob,
     "probe": ProbeJob,
+    "case": CaseJob,
+    "memory": MemoryJob,
+    "batch": BatchJob,
 }
 
 # A worker whose parent is gone ends by itself even from within a long call, but first gets the time to stop cleanly.
@@ -123,6 +131,12 @@ def report_on(
             result = run_explain_job(job, progress, log, predictors)
         elif isinstance(job, ProbeJob):
             result = run_probe_job(job, progress)
+        elif isinstance(job, CaseJob):
+            result = run_case_job(job, progress, predictors)
+        elif isinstance(job, MemoryJob):
+            result = run_memory_job(job, progress, predictors)
+        elif isinstance(job, BatchJob):
+            result = run_batch_job(job, progress, log, predictors)
         else:
             result = run_segment_job(job, progress, log, predictors)
     except KeyboardInterrupt:

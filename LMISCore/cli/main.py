@@ -1,7 +1,7 @@
 """The command ``lmis``: one file per subcommand, loaded only when it is called.
 
-Exit codes: 0 done, 2 something the user can mend (one sentence on stderr), 130 interrupted; anything else is a defect
-of ours and shows its traceback.
+Exit codes: 0 done, 2 something the user can mend (one sentence on stderr), 3 some cases of a table failed, 130
+interrupted; anything else is a defect of ours and shows its traceback.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from LMISCore.errors import Cancelled, LMISError
 # Kept in this file so that `lmis --help` need not load the subcommands.
 COMMANDS = {
     "segment": "segment a volume from its report: one segment per affirmed sentence",
+    "batch": "segment all volume-report pairs of a table, on one machine or a cluster",
     "data": "prepare a data set: import, check, describe, split",
     "train": "train a network by a recipe",
     "evaluate": "measure a checkpoint on a data set",
+    "calibrate": "choose a finished checkpoint's calibration and presence threshold on Val again",
     "compare": "compare two evaluations image by image",
     "explain": "write the network's explanation maps of one sentence",
     "convert": "convert weights released by a network's authors",

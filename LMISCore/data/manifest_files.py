@@ -27,7 +27,7 @@ from LMISCore.atomic import write_text
 from LMISCore.data.pair import SPLITS, compile_pattern, names_of
 from LMISCore.data.report_text import read_report_text
 from LMISCore.data.rows import Row
-from LMISCore.data.text_tables import csv_rows
+from LMISCore.data.text_tables import csv_rows, sheet_rows
 from LMISCore.errors import InputError
 
 SUFFIXES = (".csv", ".jsonl")
@@ -59,7 +59,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         InputError: if it is no table of this kind, or lacks a column.
     """
-    manifest = _read_jsonl(path) if path.suffix == ".jsonl" else _read_csv(path)
+    manifest = read_table(path)
     wanted = [*REQUIRED] if {"text", "report"} & set(manifest.columns) else [*REQUIRED[:2], "text", REQUIRED[2]]
     missing = [name for name in wanted if name not in manifest.columns]
     if missing:
@@ -67,8 +67,20 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _read_csv(path: Path) -> Manifest:
-    table = csv_rows(path)
+def read_table(path: Path) -> Manifest:
+    """Read a table of any columns: JSONL, an Excel sheet's first page, or else CSV.
+
+    Raises:
+        InputError: if it is no such table.
+        MissingDependencyError: for an Excel sheet without openpyxl.
+    """
+    if path.suffix == ".jsonl":
+        return _read_jsonl(path)
+    return _from_cells(path, sheet_rows(path) if path.suffix == ".xlsx" else csv_rows(path))
+
+
+def _from_cells(path: Path, table: Sequence[Sequence[object]]) -> Manifest:
+    table = [["" if cell is None else cell for cell in row] for row in table]
     manifest = Manifest(path, [str(cell).strip() for cell in table[0]] if table else [])
     columns = manifest.columns
     for number, cells in enumerate(table[1:], start=2):

@@ -1,0 +1,90 @@
+"""A run over a table that is killed again and again ends with each case once and the same tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_runs import Run, cli_lmis
+from cohort_kills import finished, kill_often, start
+from cohort_makers import WatchedPool, options, read_rows, save_cohort, save_weights, tables
+
+from LMISCore.cohorts import local_pool
+
+__all__ = ["cli_lmis"]
+
+# Put before everything that a process imports: the worker that begins this case is killed, the first time only.
+KILLED_ONCE = """
+import os, signal, tempfile
+plain = tempfile.mkdtemp
+def mkdtemp(*values, **settings):
+    if "case003" in str(settings.get("prefix")) and not os.path.exists({flag!r}):
+        open({flag!r}, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(*values, **settings)
+tempfile.mkdtemp = mkdtemp
+"""
+
+
+@pytest.fixture(name="weights", scope="module")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_weights(tmp_path_factory.mktemp("weights"))
+
+
+def undisturbed(lmis: Run, table: Path, out: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Tables of a run within this process, which nothing disturbs."""
+    with monkeypatch.context() as patch:
+        patch.setattr(local_pool, "LocalPool", WatchedPool)
+        WatchedPool.given.clear()
+        assert lmis("batch", table, "--out", out, *options(weights))[0] == 0
+    return tables(out)
+
+
+def check(out: Path, count: int, whole: dict[str, bytes]) -> None:
+    """Each case once, nothing half-made, the same bytes in the tables."""
+    names = [f"case{number:03d}" for number in range(count)]
+    assert sorted(path.name for path in (out / "cases").iterdir()) == names
+    assert [row["case"] for row in read_rows(out / "cases.csv")] == names
+    assert finished(out) == count and not list((out / "failed").glob("*"))
+    assert tables(out) == whole and not list(out.glob("*.lock*"))
+
+
+def test_a_run_killed_and_gone_on_with_ends_as_one_that_was_not(
+    lmis: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, out = save_cohort(tmp_path / "c", 20), tmp_path / "out"
+    whole = undisturbed(lmis, table, tmp_path / "whole", weights, monkeypatch)
+    arguments = ["batch", str(table), "--out", str(out), *options(weights), "--json"]
+    counts, _ = kill_often(arguments, out, kills=2, seed=4)
+    assert sum(counts.values()) == 2
+    check(out, 20, whole)
+
+
+def test_a_killed_workers_case_is_done_by_a_fresh_worker(
+    lmis: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, out = save_cohort(tmp_path / "c", 5), tmp_path / "out"
+    whole = undisturbed(lmis, table, tmp_path / "whole", weights, monkeypatch)
+    (tmp_path / "path").mkdir()
+    script = KILLED_ONCE.format(flag=str(tmp_path / "flag"))
+    (tmp_path / "path" / "sitecustomize.py").write_text(script, encoding="utf-8")
+    run = start(["batch", str(table), "--out", str(out), *options(weights), "--json"], tmp_path / "path")
+    printed = run.communicate(timeout=120)[0].decode()
+    found = json.loads(printed[printed.index("{") :])
+    assert run.returncode == 0 and (found["done"], found["retried"]) == (5, 1)
+    assert (tmp_path / "flag").exists()
+    check(out, 5, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_two_hundred_cases_killed_ten_times_end_complete(
+    lmis: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    table, out = save_cohort(tmp_path / "c", 200), tmp_path / "out"
+    whole = undisturbed(lmis, table, tmp_path / "whole", weights, monkeypatch)
+    arguments = ["batch", str(table), "--out", str(out), *options(weights), "--workers", str(workers), "--json"]
+    counts, printed = kill_often(arguments, out, kills=10, seed=workers)
+    assert sum(counts.values()) == 10, (counts, printed)
+    check(out, 200, whole)
