@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from LMISCore.errors import Cancelled
+
+MENDABLE = 2
+INTERRUPTED = 130
+
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     """Add the subcommand's arguments."""
@@ -13,7 +18,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         help="train a network by a recipe",
         description=(
             "Train by a recipe (a .yaml file or a bundled name). "
-            "Run the same command again to go on after an interruption."
+            "Run the same command again to go on after an interruption. "
+            "On several GPUs: torchrun --nproc-per-node N -m LMISCore.cli.main train ..."
         ),
     )
     parser.add_argument("recipe", metavar="RECIPE", help="a .yaml file, or the name of a bundled recipe")
@@ -36,9 +42,12 @@ def run(args: argparse.Namespace) -> int:
     """Train, showing progress on stderr, and print where the checkpoint lies."""
     from LMISCore.cli.progress import ProgressLine
     from LMISCore.cli.signals import StopSignals
+    from LMISCore.training.distributed import SaidElsewhere, is_first
     from LMISCore.training.recipe import load_recipe
 
     recipe = load_recipe(args.recipe, args.overrides)
+    if args.check and not is_first():
+        return 0
     if args.check:
         import yaml
 
@@ -51,15 +60,23 @@ def run(args: argparse.Namespace) -> int:
 
             print("\n".join(f"# {line}" for line in describe_data(recipe)))
         return 0
+    from LMISCore.inference.allocator import keep_freed_memory
     from LMISCore.training.trainer import train
 
+    keep_freed_memory()
     with ProgressLine() as line, StopSignals() as signals:
 
         def progress(done: int, total: int, stage: str) -> bool | None:
-            line(done, total, stage)
+            if is_first():
+                line(done, total, stage)
             return signals.go_on(stage.startswith("training"))
 
-        result = train(recipe, args.out, args.device, progress, resume=not args.restart)
+        try:
+            result = train(recipe, args.out, args.device, progress, resume=not args.restart)
+        except SaidElsewhere as error:
+            return INTERRUPTED if isinstance(error.__cause__, Cancelled) else MENDABLE
+    if not is_first():
+        return 0
     print(
         f"{result.stopped}: best mean Dice on Val {result.best_dice:.4f} at step {result.best_step} of {result.steps}"
     )

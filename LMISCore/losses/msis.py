@@ -12,7 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from LMISCore.losses.overlap import dice_bce_loss
+from LMISCore.losses.overlap import as_target, dice_bce_loss
+from LMISCore.losses.presence import presence_loss
+from LMISCore.networks.collective import cross_entropy_over_all, mean_over_all
+from LMISCore.networks.normalised_product import wide
 from LMISCore.networks.outputs import NetworkOutput
 
 
@@ -26,33 +29,35 @@ def region_contrast(similarity: Tensor, mask: Tensor) -> Tensor:
     Returns:
         scalar; 0 when no sample of the batch has foreground.
     """
-    energy = similarity.float().clamp(-20, 20).exp().flatten(1)
+    energy = wide(similarity).clamp(-20, 20).exp().flatten(1)
     inside = mask.flatten(1)
     outside = 1 - inside
     area = inside.sum(1)
     cover = (energy * inside).sum(1) / area.clamp_min(1)
     leak = (energy * outside).sum(1) / outside.sum(1).clamp_min(1)
-    has_foreground = (area > 0).float()
+    has_foreground = (area > 0).to(energy.dtype)
     ratio = (cover / (cover + leak)).clamp_min(1e-12)
     per_sample = -torch.where(area > 0, ratio, torch.ones_like(ratio)).log()
-    return (per_sample * has_foreground).sum() / has_foreground.sum().clamp_min(1)
+    return mean_over_all(per_sample, has_foreground)
 
 
 def background_suppression(negative_logits: Tensor, mask: Tensor) -> Tensor:
     """BS of one stage: cross-entropy of the shade map ``L-`` with the background, on the logits ``-beta A``."""
-    return F.binary_cross_entropy_with_logits(negative_logits.float(), 1 - mask)
+    return cross_entropy_over_all(wide(negative_logits), 1 - mask)
 
 
 @dataclass(frozen=True)
 class MSISLoss:
     """``segmentation * (0.5 Dice + 0.5 BCE) + rgc * RGC + bs * BS``, the last two averaged over the stages.
 
-    Attributes are the weights of the three terms; the paper's are 1, 1 and 0.5.
+    Attributes are the weights of the three terms; the paper's are 1, 1 and 0.5. ``presence`` is the weight of a fourth
+    that the paper does not have, see ``losses/presence.py``; 0 leaves it out.
     """
 
     segmentation: float = 1.0
     rgc: float = 1.0
     bs: float = 0.5
+    presence: float = 0.0
 
     def __call__(self, output: NetworkOutput, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the total and its unweighted terms by name.
@@ -61,7 +66,7 @@ class MSISLoss:
             output: of TIRNet.
             mask: ``(B, H, W)`` in {0, 1}; it is resized to each stage by nearest neighbour.
         """
-        target = mask.float().unsqueeze(1)
+        target = as_target(mask, output.logits)
         contrast, suppression = [], []
         for name, negative_logits in output.intermediates.items():
             similarity = output.maps[name.replace("negative_logits", "similarity")]
@@ -70,8 +75,12 @@ class MSISLoss:
             suppression.append(background_suppression(negative_logits, stage_mask))
         terms = {
             "segmentation": dice_bce_loss(output.logits, target),
-            "rgc": torch.stack(contrast).mean(),
-            "bs": torch.stack(suppression).mean(),
+            # Without RTMB there is no light to supervise.
+            "rgc": torch.stack(contrast).mean() if contrast else output.logits.new_zeros(()),
+            "bs": torch.stack(suppression).mean() if suppression else output.logits.new_zeros(()),
         }
         total = self.segmentation * terms["segmentation"] + self.rgc * terms["rgc"] + self.bs * terms["bs"]
+        if self.presence:
+            terms["presence"] = presence_loss(output.logits, target)
+            total = total + self.presence * terms["presence"]
         return total, terms

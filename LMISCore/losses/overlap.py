@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
+
+from LMISCore.networks.collective import cross_entropy_over_all, mean_over_all
+from LMISCore.networks.normalised_product import wide
+
+
+def as_target(mask: Tensor, logits: Tensor) -> Tensor:
+    """A mask ``(B, H, W)`` or ``(B, 1, H, W)`` in the shape and, but for half precision, the type of its logits."""
+    return mask.to(wide(logits).dtype).reshape(logits.shape)
 
 
 def soft_dice_loss(logits: Tensor, mask: Tensor, smooth: float = 1e-5) -> Tensor:
@@ -16,15 +23,15 @@ def soft_dice_loss(logits: Tensor, mask: Tensor, smooth: float = 1e-5) -> Tensor
         mask: ``(B, H, W)`` or ``(B, 1, H, W)`` in {0, 1}.
         smooth: s; keeps the quotient finite when both are empty.
     """
-    probability = logits.float().sigmoid().flatten(1)
-    target = mask.float().flatten(1)
+    probability = wide(logits).sigmoid().flatten(1)
+    target = as_target(mask, logits).flatten(1)
     overlap = (probability * target).sum(1)
     size = probability.square().sum(1) + target.square().sum(1)
-    return (1 - (2 * overlap + smooth) / (size + smooth)).mean()
+    return mean_over_all(1 - (2 * overlap + smooth) / (size + smooth))
 
 
 def dice_bce_loss(logits: Tensor, mask: Tensor) -> Tensor:
     """Half soft Dice, half binary cross-entropy; both averaged over the batch."""
-    target = mask.float().reshape(logits.shape)
-    cross_entropy = F.binary_cross_entropy_with_logits(logits.float(), target)
+    target = as_target(mask, logits)
+    cross_entropy = cross_entropy_over_all(wide(logits), target)
     return 0.5 * soft_dice_loss(logits, target) + 0.5 * cross_entropy

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from LMISCore.errors import InputError
-from LMISCore.losses.overlap import soft_dice_loss
+from LMISCore.losses.overlap import as_target, soft_dice_loss
+from LMISCore.networks.collective import cross_entropy_over_all, gathered, mean_over_all
+from LMISCore.networks.normalised_product import wide
 from LMISCore.networks.outputs import NetworkOutput
 
 SMOOTH = 1e-5
@@ -54,10 +56,8 @@ def contrastive_loss(match: Tensor, left_out: Tensor) -> Tensor:
 
 def rebuilding_loss(rebuilt: Tensor, target: Tensor, counted: Tensor | None = None) -> Tensor:
     """Mean square of ``(B, N, D)`` minus its target over all values, or over the tokens ``counted`` ``(B, N)``."""
-    error = (rebuilt.float() - target.float()).square().mean(-1)
-    if counted is None:
-        return error.mean()
-    return (error * counted).sum() / counted.sum().clamp_min(1)
+    error = (wide(rebuilt) - wide(target)).square().mean(-1)
+    return mean_over_all(error, counted)
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class RecLMISLoss:
         Raises:
             InputError: if terms are asked for that the network gives nothing for; they never drop out by themselves.
         """
-        target = mask.float().reshape(output.logits.shape)
+        target = as_target(mask, output.logits)
         dice = soft_dice_loss(output.logits, target, SMOOTH / self.dice_scale**2)
-        cross_entropy = F.binary_cross_entropy_with_logits(output.logits.float(), target)
+        cross_entropy = cross_entropy_over_all(wide(output.logits), target)
         terms = {"segmentation": 0.5 * dice + 0.5 * cross_entropy}
         if self.compares:
             terms |= auxiliary_terms(output.intermediates)
@@ -131,13 +131,9 @@ def auxiliary_terms(parts: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     if "words" not in parts:
         raise nothing_to_compare()
-    match = token_match(
-        parts["words"],
-        parts["word_weights"],
-        parts["words_compared"],
-        parts["patches"],
-        parts["patch_weights"],
-    )
+    names = ("words", "word_weights", "words_compared", "patches", "patch_weights")
+    # Every sentence is compared with the images of all processes, as it is in one.
+    match = token_match(*gathered(*(parts[name] for name in names)))
     return {
         "contrastive": contrastive_loss(parts["scale"] * match, parts["left_out"]),
         "text": rebuilding_loss(parts["text_rebuilt"], parts["text_target"], parts["text_counted"]),

@@ -16,8 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from LMISCore.losses.overlap import dice_bce_loss
+from LMISCore.losses.overlap import as_target, dice_bce_loss
+from LMISCore.networks.collective import gathered
 from LMISCore.networks.convnext import STRIDES
+from LMISCore.networks.normalised_product import wide
 from LMISCore.networks.outputs import NetworkOutput
 from LMISCore.networks.tmca_alignment import NORM_EPS, names, project
 
@@ -49,7 +51,7 @@ def semantic_distance(sentences: Tensor, mask: Tensor, sentence_share: float = 0
         mask: ``(B, H, W)`` in {0, 1}, float.
         sentence_share: a.
     """
-    unit = F.normalize(sentences.float(), dim=1, eps=NORM_EPS)
+    unit = F.normalize(wide(sentences), dim=1, eps=NORM_EPS)
     return sentence_share * (1 - unit @ unit.T) + (1 - sentence_share) * (1 - coarse_overlap(mask))
 
 
@@ -65,7 +67,9 @@ def target_vectors(features: Tensor, mask: Tensor, cell: int) -> Tensor:
     padded = F.pad(mask, (0, width * cell - mask.shape[-1], 0, height * cell - mask.shape[-2]))
     weight = F.avg_pool2d(padded.unsqueeze(1), cell).flatten(1)
     weight = torch.where(weight.sum(1, keepdim=True) > 0, weight, torch.ones_like(weight))
-    return torch.einsum("bcn,bn->bc", features.float().flatten(2), weight / weight.sum(1, keepdim=True))
+    share = weight / weight.sum(1, keepdim=True)
+    pixels = wide(features).flatten(2)
+    return torch.einsum("bcn,bn->bc", pixels, share.to(pixels.dtype))
 
 
 def soft_cross_entropy(similarity: Tensor, targets: Tensor) -> Tensor:
@@ -95,8 +99,8 @@ class TMCALoss:
             output: of TMCA; outside training, or with its alignment switched off, the second term is 0.
             mask: ``(B, H, W)`` in {0, 1}.
         """
-        target = mask.float()
-        segmentation = dice_bce_loss(output.logits, target.unsqueeze(1))
+        target = as_target(mask, output.logits)[:, 0]
+        segmentation = dice_bce_loss(output.logits, target)
         alignment = segmentation.new_zeros(())
         if "temperature" in output.intermediates:
             alignment = self.align(output.intermediates, target)
@@ -105,13 +109,18 @@ class TMCALoss:
 
     def align(self, found: dict[str, Tensor], mask: Tensor) -> Tensor:
         """The contrastive term: mean over the levels, each the mean of image to text and text to image."""
-        targets = self.targets(found.get("semantic"), mask)
-        losses = []
+        images, sentences = [], []
         for level, cell in enumerate(STRIDES):
             features, sentence, weights = names(level)
-            vectors = project(target_vectors(found[features], mask, cell), *(found[name].float() for name in weights))
-            vectors = F.normalize(vectors, dim=1, eps=NORM_EPS)
-            similarity = vectors @ found[sentence].float().T / found["temperature"]
+            vectors = project(target_vectors(found[features], mask, cell), *(wide(found[name]) for name in weights))
+            images.append(F.normalize(vectors, dim=1, eps=NORM_EPS))
+            sentences.append(wide(found[sentence]))
+        # Sentences and images of all processes are compared, as they are in one.
+        masks, vectors, words = gathered(mask, torch.cat(images, 1), torch.cat(sentences, 1))
+        targets = self.targets(gathered(found["semantic"])[0] if "semantic" in found else None, masks)
+        losses = []
+        for image, said in zip(vectors.chunk(len(STRIDES), 1), words.chunk(len(STRIDES), 1), strict=True):
+            similarity = image @ said.T / found["temperature"]
             # D is symmetric, so the rows of Y are each direction's own normalised targets.
             losses += [soft_cross_entropy(similarity, targets), soft_cross_entropy(similarity.T, targets)]
         return torch.stack(losses).mean()
@@ -119,7 +128,7 @@ class TMCALoss:
     @torch.no_grad()
     def targets(self, sentences: Tensor | None, mask: Tensor) -> Tensor:
         """Y, ``(B, B)``, rows adding up to 1; the identity where there are no sentence vectors to compare."""
-        identity = torch.eye(len(mask), device=mask.device)
+        identity = torch.eye(len(mask), device=mask.device, dtype=mask.dtype)
         if sentences is None:
             return identity
         near = (-semantic_distance(sentences, mask, self.sentence_share) / SHARPNESS).softmax(1)

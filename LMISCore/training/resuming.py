@@ -27,8 +27,13 @@ def require_same_recipe(state: State, recipe: Recipe) -> None:
         )
 
 
-def require_same_data(state: State, hashes: dict[str, str], checkpoint: Path) -> None:
+def require_same_data(state: State, hashes: dict[str, str], checkpoint: Path | None) -> None:
     """Refuse to go on with other data, or without the checkpoint that the state's best figure belongs to.
+
+    Args:
+        state: of the run.
+        hashes: of the data.
+        checkpoint: None in a process that has no part in the run's folder.
 
     Raises:
         InputError: saying which.
@@ -36,7 +41,7 @@ def require_same_data(state: State, hashes: dict[str, str], checkpoint: Path) ->
     folder = state.path.parent
     if state.notes["hashes"] != hashes:
         raise InputError(f"The data differ from those the run in {folder} began with; train into another folder.")
-    if state.notes["best"]["step"] and not checkpoint.is_file():
+    if checkpoint is not None and state.notes["best"]["step"] and not checkpoint.is_file():
         raise InputError(
             f"The run in {folder} has a state but its {checkpoint.name} is gone; put it back, or begin anew with "
             "--restart."

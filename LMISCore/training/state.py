@@ -47,7 +47,7 @@ class State:
             optimiser.load_state_dict(content["optimiser"])
             torch.set_rng_state(content["torch_rng"])
             if content.get("cuda_rng") and torch.cuda.is_available():
-                torch.cuda.set_rng_state_all(content["cuda_rng"])
+                torch.cuda.set_rng_state(content["cuda_rng"][0])
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             raise _unusable(self.path, "it belongs to another network") from error
 
@@ -70,7 +70,8 @@ def save_state(
         "optimiser": optimiser.state_dict(),
         "notes": json.dumps(notes),
         "torch_rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        # Of the process's own GPU: how many others there are may differ when the run goes on.
+        "cuda_rng": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
     }
     # Through memory: on a full disk torch's own writer raises an error that does not say so.
     content = io.BytesIO()
@@ -79,16 +80,33 @@ def save_state(
         temporary.write_bytes(content.getbuffer())
 
 
-def read_state(folder: Path) -> State:
-    """Read a run's state, to be compared before it is put back.
+def state_bytes(folder: Path) -> bytes | None:
+    """What a run's state file holds; None where there is none.
 
     Raises:
-        InputError: if the file is damaged.
+        InputError: if it cannot be read.
     """
     path = folder / NAME
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return State(path, int(content["step"]), json.loads(content["notes"]), content)
+        return path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+
+
+def read_state(folder: Path, content: bytes) -> State:
+    """Read a run's state, to be compared before it is put back.
+
+    Args:
+        folder: of the run.
+        content: of its state file.
+
+    Raises:
+        InputError: if it is damaged.
+    """
+    path = folder / NAME
+    try:
+        found: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return State(path, int(found["step"]), json.loads(found["notes"]), found)
     except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise _unusable(path, str(error).splitlines()[0].rstrip(".") if str(error) else "damaged") from error
 

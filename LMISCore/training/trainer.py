@@ -2,7 +2,7 @@
 
 A step's batches depend on the seed and the step's number alone, so a run that was killed continues where its last
 state was saved, to the same weights and the same log as one that was not. The checkpoint kept is the one with the best
-mean Dice on Val; Test is never opened.
+mean Dice on Val; Test is never opened. Under torchrun each process takes its share of every batch (``distributed``).
 """
 
 from __future__ import annotations
@@ -20,26 +20,29 @@ import torch
 from torch import Tensor, nn
 
 from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
-from LMISCore.data.manifest import data_hash, text_hash
 from LMISCore.errors import Cancelled, InputError
 from LMISCore.inference.devices import choose_device, choose_precision
 from LMISCore.text.cache import EmbeddingCache
+from LMISCore.training.answering import Answering, exchanging, fit_text, padded, require_finite, spread, update_average
 from LMISCore.training.card import build_card
 from LMISCore.training.choices import NOTHING_CHOSEN, Chosen, choose_on_val
 from LMISCore.training.curves import TensorBoard, write_curves
 from LMISCore.training.data_check import read_split
-from LMISCore.training.datasets import Batch, BatchMaker, Slice, colour_of, load_slices
+from LMISCore.training.datasets import Batch, BatchMaker, Slice
+from LMISCore.training.distributed import ALONE, Processes, joined
+from LMISCore.training.distributed_norm import average_statistics
+from LMISCore.training.initial import names_checkpoint
 from LMISCore.training.parts import build_encoder, build_loss, build_network, build_optimiser, rate_at
 from LMISCore.training.recipe import Recipe
 from LMISCore.training.resuming import require_same_data, require_same_recipe
 from LMISCore.training.run_log import RunLog
+from LMISCore.training.splits import describe_splits, load_splits
 from LMISCore.training.state import NAME as STATE_NAME
-from LMISCore.training.state import State, read_state, remove_leftovers, save_state
+from LMISCore.training.state import State, read_state, remove_leftovers, save_state, state_bytes
 from LMISCore.training.validation import overlap
 
 Progress = Callable[[int, int, str], object]
 CHECKPOINT_NAME = "checkpoint.safetensors"
-FITTING_SENTENCES = 2000
 SECONDS_BETWEEN_CURVES = 60.0
 
 
@@ -63,6 +66,7 @@ class Trainer:
         device: "auto", "cpu", "cuda" or "mps".
         progress: called with (done, total, stage); returning False stops after saving the state.
         resume: continue from the folder's state if it has one.
+        processes: among which this one trains.
 
     Raises:
         InputError: if the data, the recipe or the state cannot be used.
@@ -75,55 +79,39 @@ class Trainer:
         device: str = "auto",
         progress: Progress | None = None,
         resume: bool = True,
+        processes: Processes = ALONE,
     ) -> None:
         self.recipe = recipe
+        self.processes = processes
         self.folder = Path(folder)
         self.progress: Progress = progress or (lambda done, total, stage: None)
         self.log = RunLog(self.folder)
-        state = read_state(self.folder) if resume and (self.folder / STATE_NAME).is_file() else None
+        content = processes.of_the_first(lambda: state_bytes(self.folder) if resume else None)
+        state = None if content is None else read_state(self.folder, content)
         if state is not None:
             require_same_recipe(state, recipe)
         # Data first: what is missing most often, and found out at once.
         train_pairs, val_pairs = read_split(recipe, "Train"), read_split(recipe, "Val")
-        choice = choose_device(device)
+        choice = choose_device(processes.device(device))
         self.device = choice.device
         self.precision = choose_precision(recipe.training.precision, choice.name)
         self.cache = EmbeddingCache(build_encoder(recipe, choice.name))
         # Seeds the initial weights; batches have generators of their own.
         torch.manual_seed(recipe.training.seed)
-        network = build_network(recipe, self.cache.encoder.width)
+        network = build_network(recipe, self.cache.encoder.width, self.cache.encoder.hash)
         self.network: Any = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = build_loss(recipe)
-        shared = {pair.patient for pair in train_pairs} & {pair.patient for pair in val_pairs}
-        if shared:
-            raise InputError(
-                f"Patient {sorted(shared)[0]} is in both Train and Val; a patient may be in one split only."
-            )
-        self.hashes = {
-            "train": data_hash(train_pairs),
-            "val": data_hash(val_pairs),
-            "train_text": text_hash(train_pairs),
-            "val_text": text_hash(val_pairs),
-        }
+        self.described = describe_splits(train_pairs, val_pairs)
         if state is not None:
-            require_same_data(state, self.hashes, self.folder / CHECKPOINT_NAME)
-        self.counts = {"train": len(train_pairs), "val": len(val_pairs)}
-        self.cases = {
-            "train": sorted({pair.case for pair in train_pairs}),
-            "val": sorted({pair.case for pair in val_pairs}),
-        }
-        self.train = load_slices(recipe, train_pairs, recipe.image.variants, self.progress)
-        self.colour = colour_of(self.train)
-        self.val = load_slices(recipe, val_pairs, 1, self.progress, self.colour)
-        if not any(item.places.lesion.any() for item in self.val):
-            raise InputError(
-                f"None of the {len(self.val)} masks of Val has a foreground pixel, so nothing can be measured on them; "
-                "choose other cases with data.val, or check the masks."
-            )
-        self._fit_text()
+            checkpoint = self.folder / CHECKPOINT_NAME if processes.first else None
+            require_same_data(state, self.described["hashes"], checkpoint)
+        self.train, self.val, self.colour = load_splits(recipe, train_pairs, val_pairs, self.progress)
+        if not names_checkpoint(recipe.network.initial):
+            fit_text(self.network, BatchMaker(self.train, recipe), self.cache, self.device)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
-        training = recipe.training
-        self.optimiser = build_optimiser(training, self.network.parameters())
+        self.optimiser = build_optimiser(recipe.training, self.network.parameters())
+        self.started = processes.size
+        self.answering: nn.Module = Answering(self.network, self.precision.dtype)
         self.step = 0
         self.best: dict[str, Any] = {"dice": -1.0, "step": 0}
         self.seen: set[str] = set()
@@ -131,13 +119,6 @@ class Trainer:
         self._since = self._saved = self._drawn = time.perf_counter()
         if state is not None:
             self._resume(state)
-
-    def _fit_text(self) -> None:
-        """Show the network the sentences of some hundred steps, so that it can scale them."""
-        maker = BatchMaker(self.train, self.recipe)
-        sentences = sorted(maker.sentences(FITTING_SENTENCES))
-        text = self.cache.states(sentences).to(self.device)
-        self.network.fit_text(text.states, text.mask)
 
     def run(self) -> TrainingResult:
         """Train to the last step, or until Val has not improved for ``patience`` steps.
@@ -149,15 +130,12 @@ class Trainer:
         recipe = self.recipe.training
         maker = BatchMaker(self.train, self.recipe)
         stopped = "all steps done"
-        remove_leftovers(self.folder)
-        if self.step == 0:
-            # A run begun anew must not go on from the state of the one before when it is killed early.
-            (self.folder / STATE_NAME).unlink(missing_ok=True)
-            self.log.begin()
-        else:
-            self.log.keep_until(self.step)
+        if self.processes.grouped and self.step < recipe.steps:
+            self._spread(maker)
+        if self.processes.first:
+            self._open_folder()
         self._since = self._saved = self._drawn = time.perf_counter()
-        board = TensorBoard(self.folder, self.step)
+        board = TensorBoard(self.folder, self.step) if self.processes.first else None
         try:
             while self.step < recipe.steps:
                 if self._out_of_patience():
@@ -166,19 +144,51 @@ class Trainer:
                 terms = self._step(maker)
                 if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
                     self._validate(terms, board)
-                elif self._state_is_due():
+                elif self.processes.any(self._state_is_due()):
                     self._save_state()
-                if self.progress(self.step, recipe.steps, f"training, loss {terms['loss']:.3f}") is False:
+                going_on = self.progress(self.step, recipe.steps, f"training, loss {terms['loss']:.3f}")
+                if self.processes.any(going_on is False):
                     self._save_state()
                     raise Cancelled(f"Training was stopped after step {self.step}; run the same command to go on.")
         finally:
-            board.close()
-        self._finish(stopped)
+            if board is not None:
+                board.close()
+        self.processes.leave()
+        if self.processes.first:
+            self._finish(stopped)
         return TrainingResult(
             self.folder / CHECKPOINT_NAME, float(self.best["dice"]), int(self.best["step"]), self.step, stopped
         )
 
+    def _open_folder(self) -> None:
+        remove_leftovers(self.folder)
+        if self.step == 0:
+            # A run begun anew must not go on from the state of the one before when it is killed early.
+            (self.folder / STATE_NAME).unlink(missing_ok=True)
+            self.log.begin()
+        else:
+            self.log.keep_until(self.step)
+
+    def _spread(self, maker: BatchMaker) -> None:
+        """Let the processes train one network between them."""
+        processes, recipe = self.processes, self.recipe.training
+        processes.require_same("data", self.described["hashes"])
+        processes.require_same("devices or arithmetic", [self.device.type, self.precision.name])
+        if recipe.batch < processes.size:
+            raise InputError(
+                f"training.batch is {recipe.batch}, but {processes.size} processes share it; expected at least one "
+                "picture each: start fewer, or enlarge the batch."
+            )
+        self.network.train()
+        number = self.step * recipe.accumulate
+        probe = self._given(maker.batch(number, processes.share(recipe.batch)), number)
+        self.answering = spread(
+            Answering(self.network, self.precision.dtype), self.device, recipe.sync_batch_norm, probe
+        )
+
     def _state_is_due(self) -> bool:
+        if not self.processes.first:
+            return False
         recipe = self.recipe.training
         by_steps = recipe.save_every > 0 and self.step % recipe.save_every == 0
         return by_steps or 0 < recipe.save_seconds <= time.perf_counter() - self._saved
@@ -204,50 +214,48 @@ class Trainer:
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
-        for number in range(self.step * recipe.accumulate, (self.step + 1) * recipe.accumulate):
-            total, terms = self._answer(maker.batch(number), number)
-            for name, term in {"loss": total, **terms}.items():
-                sums[name] = sums.get(name, 0.0) + float(term.detach())
-            self._require_finite("loss", sums["loss"])
-            (total / recipe.accumulate).backward()
+        share, end = self.processes.share(recipe.batch), (self.step + 1) * recipe.accumulate
+        for number in range(self.step * recipe.accumulate, end):
+            with exchanging(self.answering, now=number == end - 1):
+                total, terms = self._answer(maker.batch(number, share), number)
+                for name, term in {"loss": total, **terms}.items():
+                    sums[name] = sums.get(name, 0.0) + float(term.detach())
+                require_finite("loss", sums["loss"], self.step + 1, self.folder / CHECKPOINT_NAME)
+                (total / recipe.accumulate).backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm or math.inf)
         # A finite loss may still have a gradient that is not; one such update would ruin weights and state.
-        self._require_finite("gradient", float(norm))
+        require_finite("gradient", float(norm), self.step + 1, self.folder / CHECKPOINT_NAME)
         self.optimiser.step()
         self.step += 1
+        if self.processes.size > 1 and not recipe.sync_batch_norm:
+            average_statistics(self.network)
         update_average(self.averaged, self.network, recipe.ema, self.step)
         return {**{name: value / recipe.accumulate for name, value in sums.items()}, "rate": rate}
 
     def _answer(self, batch: Batch, number: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of one batch, with its terms."""
+        """The loss of one batch, with its terms; of all processes' shares of it where there are several."""
         self.seen.update(batch.sentences)
-        text = self.cache.states(batch.sentences).to(self.device)
-        images = batch.images.to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=self.precision.dtype, enabled=self.precision.dtype is not None):
-            features = self.network.encode_image(images)
-            features = features.repeat(self.recipe.sentences)
-            output = self.network.decode(features, text.states, text.mask, self._generator(number))
-        found: tuple[Tensor, dict[str, Tensor]] = self.loss(output, batch.masks.to(self.device))
+        found: tuple[Tensor, dict[str, Tensor]] = self.answering(*self._given(batch, number))
         return found
 
-    def _require_finite(self, what: str, value: float) -> None:
-        if math.isfinite(value):
-            return
-        checkpoint = self.folder / CHECKPOINT_NAME
-        kept = f"the last good checkpoint is {checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
-        raise InputError(
-            f"The {what} became {value} at step {self.step + 1}; lower training.learning_rate or set "
-            f"training.clip_norm=1; {kept}."
-        )
+    def _given(self, batch: Batch, number: int) -> tuple[Any, ...]:
+        """What ``answering`` takes."""
+        text = self.cache.states(batch.sentences)
+        # Where padding counts, it is to be as long as beside the sentences of the other processes.
+        text = padded(text, self.processes.highest(text.mask.shape[1])).to(self.device)
+        images = batch.images.to(self.device).contiguous(memory_format=torch.channels_last)
+        masks = batch.masks.to(self.device)
+        return self.loss, images, text, masks, self.recipe.sentences, self._generator(number)
 
     def _generator(self, number: int) -> torch.Generator:
-        """Randomness inside the network for one batch, from the seed and the batch's number alone."""
-        seed = int(np.random.SeedSequence([self.recipe.training.seed, 4, number]).generate_state(1)[0])
+        """Randomness inside the network for one batch, from the seed and the numbers of batch and process alone."""
+        entropy = [self.recipe.training.seed, 4, number] + [self.processes.rank] * (not self.processes.first)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         return torch.Generator(self.device).manual_seed(seed)
 
-    def _validate(self, terms: dict[str, float], board: TensorBoard) -> None:
+    def _validate(self, terms: dict[str, float], board: TensorBoard | None) -> None:
         self._clock()
-        found = overlap(self.averaged, self.val, self.recipe.image.convention, self.cache, self.device)
+        found = overlap(self.averaged, self.val, self.recipe.image.convention, self.cache, self.device, self.processes)
         line = {
             "step": self.step,
             **{name: round(value, 6) for name, value in terms.items()},
@@ -257,22 +265,31 @@ class Trainer:
             "val_images": found.images,
             "training_seconds": round(self.seconds, 1),
         }
-        self.log.add(line)
-        board.add(line)
+        if board is not None:
+            self.log.add(line)
+            board.add(line)
+        self._gather_seen()
         if found.mean_dice > self.best["dice"]:
             self.best = {"dice": found.mean_dice, "iou": found.mean_iou, "pooled": found.pooled_dice, "step": self.step}
-            self._save_checkpoint(self.averaged)
+            if self.processes.first:
+                self._save_checkpoint(self.averaged)
         self._save_state()
-        if time.perf_counter() - self._drawn >= SECONDS_BETWEEN_CURVES:
+        if self.processes.first and time.perf_counter() - self._drawn >= SECONDS_BETWEEN_CURVES:
             write_curves(self.folder, self.log.lines(), self.recipe.name)
             self._drawn = time.perf_counter()
         self._since = time.perf_counter()
 
+    def _gather_seen(self) -> None:
+        self.seen.update(*self.processes.everyone(sorted(self.seen)))
+
     def _save_state(self) -> None:
         self._clock()
+        self._gather_seen()
+        if not self.processes.first:
+            return
         notes = {
             "recipe": self.recipe.as_dict(),
-            "hashes": self.hashes,
+            "hashes": self.described["hashes"],
             "best": self.best,
             "seen": sorted(self.seen),
             "seconds": self.seconds,
@@ -301,14 +318,14 @@ class Trainer:
             "training_seconds": round(self.seconds, 1),
             "device": str(self.device),
             "precision": self.precision.name,
+            "processes": self.started,
         }
-        data = {"pairs": self.counts, "cases": self.cases, "hashes": self.hashes}
         card = build_card(
             self.recipe,
             dict(getattr(network, "options", {})),
             self.cache.encoder.describe(),
             self.colour,
-            data,
+            self.described,
             run,
             len(self.seen),
             chosen.presence,
@@ -318,26 +335,12 @@ class Trainer:
         save_checkpoint(self.folder / CHECKPOINT_NAME, network, card, dtype=self.recipe.card.dtype)
 
 
-@torch.no_grad()
-def update_average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Move the exponential average of weights and running statistics towards the network's.
-
-    The decay starts low, ``(1 + step) / (10 + step)``, so that the first random weights are forgotten quickly.
-    """
-    weight = 1 - min(decay, (1 + step) / (10 + step))
-    source: dict[str, Tensor] = network.state_dict()
-    for name, value in averaged.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(source[name].detach(), weight)
-        else:
-            value.copy_(source[name])
-
-
 def train(
     recipe: Recipe, folder: str | Path, device: str = "auto", progress: Progress | None = None, resume: bool = True
 ) -> TrainingResult:
-    """Train a recipe into a folder; see :class:`Trainer`."""
-    return Trainer(recipe, folder, device, progress, resume).run()
+    """Train a recipe into a folder; see :class:`Trainer`. Under torchrun all its processes train it together."""
+    with joined() as processes:
+        return Trainer(recipe, folder, device, progress, resume, processes).run()
 
 
 __all__: Sequence[str] = ["Slice", "Trainer", "TrainingResult", "train"]
