@@ -14,7 +14,7 @@ from typing import Any
 from LMISCore.checkpoints import card_text
 from LMISCore.errors import InputError
 
-FORMAT_VERSION = 1
+FIRST_FORMAT, FORMAT_VERSION = 1, 2  # what older releases can read stays in the first format
 PLANES = ("axial", "coronal", "sagittal", "picture")
 COLOURS = ("grey", "rgb", "bgr")
 
@@ -35,7 +35,9 @@ class Card:
         text_encoder: ``name``, ``hash`` (of weights and token convention), ``width`` D and ``length`` L in tokens;
             ``file`` names a companion file that lies beside the weights, where there is one.
         image: ``size`` [height, width] in pixels, intensity ``convention``, ``plane`` (one of ``PLANES``),
-            ``orientation`` in words, ``colour`` (one of ``COLOURS``: the order in which colour channels are fed).
+            ``orientation`` in words, ``colour`` (one of ``COLOURS``: the order in which colour channels are fed);
+            ``context`` 1, with grey pictures from format 2 on, where the channels are the slice before, the slice
+            itself and the slice after.
         modality: such as "CT".
         vocabulary: ``findings`` {canonical name: [synonyms]}, ``places`` [words], ``sentences_seen`` (number of
             distinct ones, None where it is unknown).
@@ -73,7 +75,7 @@ class Card:
     intended_use: str = ""
     limits: list[str] = field(default_factory=list)
     test_runs_before: int = 0
-    format_version: int = FORMAT_VERSION
+    format_version: int = FIRST_FORMAT
     weights_hash: str = ""
 
     def __post_init__(self) -> None:
@@ -85,6 +87,11 @@ class Card:
         height, width = self.image["size"]
         return int(height), int(width)
 
+    @property
+    def context(self) -> int:
+        """1 where the network sees the slices before and after each slice, else 0."""
+        return int(self.image.get("context", 0))
+
     def validate(self) -> None:
         """Check every key.
 
@@ -94,6 +101,8 @@ class Card:
         for key, check in _CHECKS.items():
             check(key, getattr(self, key))
             _plain_json(key, getattr(self, key))
+        if self.context > 1 or (self.context and (self.format_version < 2 or self.image["colour"] != "grey")):
+            raise _fail("image.context", self.context, "0, or 1 with grey pictures and format_version 2")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON values, ``format_version`` first."""
@@ -311,7 +320,8 @@ _CHECKS: dict[str, _Check] = {
             "plane": _one_of(PLANES),
             "orientation": _text,
             "colour": _one_of(COLOURS),
-        }
+        },
+        {"context": _integer(0)},
     ),
     "modality": _text,
     "vocabulary": _object(

@@ -52,7 +52,8 @@ def markdown(card: Card) -> str:
         "Text encoder": f"{encoder['name']}, width {encoder['width']}, length {encoder['length']} tokens, "
         f"sha256 `{encoder['hash']}`" + companion,
         "Picture": f"{' x '.join(str(s) for s in card.image['size'])} pixels, plane {card.image['plane']}, "
-        f"intensity convention {card.image['convention']}, colour {card.image['colour']}",
+        f"intensity convention {card.image['convention']}, colour {card.image['colour']}"
+        + (", with the slices before and after as channels" if card.context else ""),
         "Orientation": card.image["orientation"],
         "Modality": card.modality,
         "Thresholds": ", ".join(f"{key} {value}" for key, value in card.thresholds.items()),

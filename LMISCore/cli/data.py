@@ -152,7 +152,8 @@ def _check(args: argparse.Namespace, pattern: str) -> int:
 
 def _describe(args: argparse.Namespace, pattern: str) -> int:
     from LMISCore.cli.progress import ProgressLine
-    from LMISCore.training.describe import ZONES, describe
+    from LMISCore.data.lungs import ZONES
+    from LMISCore.training.describe import describe
 
     with ProgressLine() as line:
         found = describe(args.source, args.out, args.finding, ZONES[args.zones], args.replace, pattern, line)

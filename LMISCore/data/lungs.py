@@ -14,6 +14,9 @@ import numpy as np
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 AXIAL_ZONES = ("anterior", "middle", "posterior")
+FRONTAL_ZONES = ("upper", "middle", "lower")
+# Thirds of a lung from the picture's top down, by what the picture is.
+ZONES: dict[str, tuple[str, ...]] = {"axial": AXIAL_ZONES, "frontal": FRONTAL_ZONES, "none": ()}
 
 # A piece of fewer pixels (at 256x256) is no area of its own in covid_ct_20cases; a lung with fewer is not "affected".
 SMALLEST_PIECE = 13

@@ -68,8 +68,13 @@ def read_slice(pair: Pair) -> TruthSlice:
 
 def read_picture(pair: Pair) -> np.ndarray:
     """Read one pair's picture alone, ``(H, W)`` or ``(H, W, 3)``, as its file holds it."""
-    picture: np.ndarray = _read_single(pair.image).array[0]
+    picture: np.ndarray = read_picture_volume(pair).array[0]
     return picture
+
+
+def read_picture_volume(pair: Pair) -> Volume:
+    """Read one pair's picture alone, as a volume of one slice."""
+    return _read_single(pair.image)
 
 
 def by_case(pairs: Sequence[Pair]) -> Iterator[tuple[str, list[int]]]:

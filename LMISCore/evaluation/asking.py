@@ -52,17 +52,26 @@ class Asker:
         self.engine = predictor.engine
         self.cache = predictor.cache
 
-    def prepare(self, volume: Volume, fitted: Normaliser | None = None) -> SlicePictures:
+    def prepare(
+        self,
+        volume: Volume,
+        fitted: Normaliser | None = None,
+        beyond: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> SlicePictures:
         """Frame and normalise a picture as the card says.
 
         Args:
             volume: of one slice.
             fitted: the card's convention fitted to the slice's whole case; None fits it to this slice alone.
+            beyond: the slices before and after it as ``SlicePictures.plane`` gives them, for weights that see them;
+                None has the slice stand in for both.
         """
         if fitted is None:
-            return prepare_slices(volume, self.card.image)
-        # Of "picture" every value is accepted; the normaliser fitted here is not used.
-        return replace(prepare_slices(volume, self.card.image, "picture"), normaliser=fitted)
+            prepared = prepare_slices(volume, self.card.image)
+        else:
+            # Of "picture" every value is accepted; the normaliser fitted here is not used.
+            prepared = replace(prepare_slices(volume, self.card.image, "picture"), normaliser=fitted)
+        return replace(prepared, beyond=beyond)
 
     def features(self, prepared: Sequence[SlicePictures]) -> ImageFeatures:
         """Image features of B one-slice pictures, computed once for all sentences."""

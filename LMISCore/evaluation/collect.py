@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 from torch import Tensor
 
+from LMISCore.data.context import neighbours
 from LMISCore.data.lungs import LungGeometry, Side
 from LMISCore.data.manifest import Pair
 from LMISCore.data.slices import TruthSlice, case_normalisers, changed_normalisers, read_slice
 from LMISCore.errors import Cancelled
 from LMISCore.evaluation import conditions as asked
-from LMISCore.evaluation.asking import Asker, changed_volume
+from LMISCore.evaluation.asking import Asker
 from LMISCore.evaluation.conditions import Condition
 from LMISCore.evaluation.obedience import LungAnswer, measure_lung, places_in_view
+from LMISCore.evaluation.pictures import Pictures
 from LMISCore.evaluation.places import zone_sentence
 from LMISCore.evaluation.quality import (
     Quality,
@@ -27,12 +29,14 @@ from LMISCore.evaluation.quality import (
     pack_mask,
 )
 from LMISCore.evaluation.robustness import CHANGES, change_picture
+from LMISCore.inference.presence import with_neighbours
 from LMISCore.inference.slices import SlicePictures
 from LMISCore.metrics.overlap import Counts, count
 from LMISCore.training.pairs import side_sentence
 from LMISCore.volumes.intensity import Normaliser
 
 Progress = Callable[[int, int, str], object]
+Places = dict[tuple[int, Side, str | None], LungAnswer]
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Answers:
         native, network: by slice, what the right sentence's answer is worth at either resolution.
         uncalibrated: by slice, as ``network`` before the card's calibration; empty where it has none.
         masks: by slice, the right sentence's answer, packed.
-        places: by slice, lung and third (None for the whole lung), for those in view.
+        places: by slice, lung and third (None for the whole lung), for those in view; the presence score of each is
+            taken with those of the neighbouring slices in the end.
         changed: by change of the picture, as ``counts``.
     """
 
@@ -70,7 +75,7 @@ class Answers:
     network: dict[int, Quality] = field(default_factory=dict)
     uncalibrated: dict[int, Quality] = field(default_factory=dict)
     masks: dict[int, bytes] = field(default_factory=dict)
-    places: dict[tuple[int, Side, str | None], LungAnswer] = field(default_factory=dict)
+    places: Places = field(default_factory=dict)
     changed: dict[str, list[Counts | None]] = field(default_factory=dict)
 
 
@@ -117,23 +122,41 @@ def collect(task: Task, progress: Progress) -> Answers:
     )
     if task.robustness:
         answers.changed = {name: [None] * total for name in CHANGES}
+    plain = Pictures(task.asker, task.pairs, task.fits.plain)
+    without = None if task.image_only is None else Pictures(task.image_only, task.pairs, task.fits.image_only)
+    changed = {
+        name: Pictures(task.asker, task.pairs, task.fits.changed[name], partial(_changed_row, name, task.seed))
+        for name in answers.changed
+    }
 
     def work(rows: list[int]) -> None:
         slices = [read_slice(task.pairs[row]) for row in rows]
-        cases = [task.pairs[row].case for row in rows]
-        prepared = [
-            task.asker.prepare(item.volume, task.fits.plain[case]) for item, case in zip(slices, cases, strict=True)
-        ]
-        _ask_sentences(task, rows, slices, prepared, answers)
-        if task.image_only is not None:
-            _ask_image_only(task, task.image_only, rows, slices, answers)
-        for name in answers.changed:
-            _ask_changed(task, name, rows, slices, answers)
+
+        def prepared(pictures: Pictures) -> list[SlicePictures]:
+            return [pictures.picture(row, item.volume) for row, item in zip(rows, slices, strict=True)]
+
+        _ask_sentences(task, rows, slices, prepared(plain), answers)
+        if without is not None:
+            _ask_image_only(without.asker, rows, slices, prepared(without), answers)
+        for name, pictures in changed.items():
+            _ask_changed(task, rows, slices, prepared(pictures), answers.changed[name])
         if progress(rows[-1] + 1, total, "evaluating") is False:
             raise Cancelled("The evaluation was stopped; nothing was written.")
 
     task.asker.engine.in_batches(range(total), work)
+    answers.places = _with_neighbours(task, answers.places)
     return answers
+
+
+def _with_neighbours(task: Task, places: Places) -> Places:
+    """The answers about single places, each presence score taken with its neighbours' as inference takes it."""
+    beside = neighbours(task.pairs)
+
+    def near(row: int, side: Side, zone: str | None) -> float:
+        others = [places.get((other, side, zone)) for other in beside[row] if other != row]
+        return with_neighbours(places[row, side, zone].presence, (each.presence for each in others if each is not None))
+
+    return {place: replace(answer, presence=near(*place)) for place, answer in places.items()}
 
 
 def _ask_sentences(
@@ -205,27 +228,21 @@ def _place_sentences(task: Task, row: int, item: TruthSlice) -> dict[tuple[Side,
     }
 
 
-def _ask_image_only(task: Task, asker: Asker, rows: list[int], slices: list[TruthSlice], answers: Answers) -> None:
-    fits = [task.fits.image_only[task.pairs[row].case] for row in rows]
-    prepared = [asker.prepare(item.volume, fit) for item, fit in zip(slices, fits, strict=True)]
+def _ask_image_only(
+    asker: Asker, rows: list[int], slices: list[TruthSlice], prepared: list[SlicePictures], answers: Answers
+) -> None:
     found = asker.ask(asker.features(prepared), [(place, asker.rule("")) for place in range(len(rows))])
     for row, item, picture, probability in zip(rows, slices, prepared, found, strict=True):
         answers.counts[asked.IMAGE_ONLY][row] = count(asker.mask(picture, probability), item.truth)
 
 
-def _ask_changed(task: Task, name: str, rows: list[int], slices: list[TruthSlice], answers: Answers) -> None:
-    asker = task.asker
-    changed = []
-    for row, item in zip(rows, slices, strict=True):
-        picture = changed_slice(item.volume.array[0], name, task.seed, row)
-        changed.append(
-            asker.prepare(changed_volume(item.volume, picture), task.fits.changed[name][task.pairs[row].case])
-        )
-    right = task.conditions[0].sentences
-    questions = [(place, right[row] or "") for place, row in enumerate(rows)]
-    found = asker.ask(asker.features(changed), questions)
-    for row, item, frame, probability in zip(rows, slices, changed, found, strict=True):
-        answers.changed[name][row] = count(asker.mask(frame, probability), item.truth)
+def _ask_changed(
+    task: Task, rows: list[int], slices: list[TruthSlice], changed: list[SlicePictures], found: list[Counts | None]
+) -> None:
+    asker, right = task.asker, task.conditions[0].sentences
+    answered = asker.ask(asker.features(changed), [(place, right[row] or "") for place, row in enumerate(rows)])
+    for row, item, frame, probability in zip(rows, slices, changed, answered, strict=True):
+        found[row] = count(asker.mask(frame, probability), item.truth)
 
 
 def fit_cases(asker: Asker, image_only: Asker | None, pairs: Sequence[Pair], changes: Sequence[str], seed: int) -> Fits:

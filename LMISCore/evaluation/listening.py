@@ -105,7 +105,8 @@ def _obedience(result: dict[str, Any]) -> str:
     text = (
         f"Each lung in view is asked for with {sentences}; nothing is cropped or weighted by side. "
         f"{lungs['asked']} lungs asked, {lungs['affected']} affected, {lungs['unaffected']} unaffected, "
-        f"{lungs['left_out']} between and left out ({lungs['rule']}). Pooled over pixels."
+        f"{lungs['left_out']} between and left out ({lungs['rule']}). Pooled over pixels. "
+        "A presence score is the mean of the slice's and its neighbours', as in use."
     )
     judged = f"{lungs['affected']} / {lungs['unaffected']}"
     rows = [

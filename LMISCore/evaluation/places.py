@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from LMISCore.checkpoints.card import Card
-from LMISCore.data.lungs import AXIAL_ZONES, SIDES
+from LMISCore.data.lungs import AXIAL_ZONES, FRONTAL_ZONES, SIDES
 from LMISCore.evaluation.obedience import LungAnswer, answer_sums, presence_auroc
 from LMISCore.metrics.bootstrap import FloatArray, IntArray, bootstrap_ratio, percentile_interval
 from LMISCore.metrics.calibration import BINS, bin_table
 
-FRONTAL_ZONES = ("upper", "middle", "lower")
 ALL_LUNGS, ALL_ZONES = "all lungs", "all thirds of lungs"
 
 

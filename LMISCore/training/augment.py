@@ -32,6 +32,7 @@ class Augmentation:
         strength: smallest share of the equalised picture in its mix with the plain one (largest: 1).
         noise: largest standard deviation of Gaussian noise, share of the range.
         blur: probability of a slight blur.
+        exchange: probability that the slices before and after change places, for pictures with slice context.
     """
 
     mirror: float = 0.5
@@ -44,6 +45,7 @@ class Augmentation:
     strength: float = 0.4
     noise: float = 0.03
     blur: float = 0.15
+    exchange: float = 0.5
 
 
 def mirrored(texts: Sequence[str], rng: np.random.Generator, probability: float) -> tuple[list[str], bool]:

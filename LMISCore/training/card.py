@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 import LMISCore
-from LMISCore.checkpoints.card import Card
+from LMISCore.checkpoints.card import FIRST_FORMAT, FORMAT_VERSION, Card
 from LMISCore.metrics.platt import Platt
 from LMISCore.metrics.thresholds import DEFAULT_PRESENCE, PresenceThreshold
 from LMISCore.networks import NETWORKS
@@ -22,8 +22,13 @@ from LMISCore.training.recipe import Recipe
 # On the network's own probability; calibration moves it.
 MASK = 0.5
 SINGLE_SLICES = (
-    "The presence threshold was chosen on single slices; on a volume the score is the mean of the three highest "
-    "slices, so fewer sentences come out absent."
+    "The presence threshold was chosen on slices, each scored with its neighbours; on a volume the highest of its "
+    "slices counts, so fewer sentences come out absent."
+)
+ALONE = "One slice at a time; the network does not know the slices above and below."
+WITH_NEIGHBOURS = (
+    "Each slice is seen with the one before and the one after; how far apart they are is what it was in the training "
+    "set."
 )
 
 
@@ -66,6 +71,10 @@ def build_card(
     platt = Platt.from_card(calibration)
     note = getattr(NETWORKS[recipe.network.name], "NOTE", "")
     limits = [note] * bool(note) + list(recipe.card.limits)
+    if recipe.image.context:
+        limits.append(WITH_NEIGHBOURS)
+    elif recipe.image.plane != "picture":
+        limits.append(ALONE)
     if presence is not None:
         final["presence"] = presence.as_dict()
         if presence.sensitivity is not None:
@@ -83,6 +92,7 @@ def build_card(
             "plane": recipe.image.plane,
             "orientation": recipe.card.orientation,
             "colour": colour,
+            **({"context": recipe.image.context} if recipe.image.context else {}),
         },
         modality=recipe.card.modality,
         vocabulary={
@@ -112,6 +122,7 @@ def build_card(
         licence=recipe.card.licence,
         intended_use=recipe.card.intended_use,
         limits=limits,
+        format_version=FORMAT_VERSION if recipe.image.context else FIRST_FORMAT,
     )
 
 

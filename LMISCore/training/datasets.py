@@ -10,8 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from LMISCore.data.context import neighbours
+from LMISCore.data.lungs import ZONES
 from LMISCore.data.manifest import Pair
 from LMISCore.data.slices import as_grey, by_case, case_geometries, fit_case, read_slice, sentence_rule
+from LMISCore.errors import InputError
 from LMISCore.training.augment import Augmentation, geometric, mirrored, mix_intensity, photometric
 from LMISCore.training.pairs import FindingWords, PairSampler, SlicePlaces
 from LMISCore.training.recipe import Recipe
@@ -23,6 +26,8 @@ Colour = Literal["grey", "rgb"]
 # Degradations that equalisation does not undo, for all variants of a slice but the first.
 LARGEST_CLIP = 0.12
 LARGEST_NOISE = 0.03
+_PARTS = ("plain", "equalised")
+WHOLE = slice(None)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Slice:
         frame: how it fits the network's picture.
         plain, equalised: variants ``(V, C, h, w)`` uint8, C 1 or 3, the first one undisturbed; both the same where
             the convention does not equalise.
+        context: 1 where the three channels are the slice before, itself and the slice after, see ``data.context``.
     """
 
     pair: Pair
@@ -42,6 +48,7 @@ class Slice:
     frame: Frame
     plain: np.ndarray
     equalised: np.ndarray
+    context: int = 0
 
 
 def load_slices(
@@ -63,7 +70,8 @@ def load_slices(
             over the set: "grey" when all its pictures are.
 
     Raises:
-        InputError: if a picture and its mask differ in size, or a file holds several slices.
+        InputError: if a picture and its mask differ in size, a file holds several slices, or slice context is asked of
+            pictures in colour or without any neighbour.
     """
     slices: list[Slice] = []
     geometries = case_geometries(pairs)
@@ -78,14 +86,37 @@ def load_slices(
             slices.append(_prepare(recipe, pair, places, picture, truth.spacing, normaliser, variants))
             if progress is not None:
                 progress(len(slices), len(pairs), "preparing pictures")
-    if (colour or colour_of(slices)) == "rgb":
+    colour = colour or colour_of(slices)
+    if recipe.image.context:
+        return _with_neighbours(slices, neighbours([item.pair for item in slices]), colour)
+    if colour == "rgb":
         slices = [_with_three_channels(item) for item in slices]
     return slices
 
 
 def colour_of(slices: Sequence[Slice]) -> Colour:
-    """``grey`` when every slice has one channel, else ``rgb``."""
-    return "grey" if all(item.plain.shape[1] == 1 for item in slices) else "rgb"
+    """``grey`` when every slice's picture has one channel (neighbours beside it do not count), else ``rgb``."""
+    return "grey" if all(item.context or item.plain.shape[1] == 1 for item in slices) else "rgb"
+
+
+def _with_neighbours(slices: Sequence[Slice], beside: Sequence[tuple[int, int]], colour: Colour) -> list[Slice]:
+    """Give each slice the channels (slice before, itself, slice after)."""
+    if colour == "rgb":
+        raise InputError(
+            "image.context is 1, but the pictures are in colour, whose channels are taken; expected grey pictures, or "
+            "image.context=0."
+        )
+    if all(rows == (number, number) for number, rows in enumerate(beside)):
+        raise InputError(
+            f"image.context is 1, but none of {len(slices)} pictures has a neighbour in its case; set "
+            "data.case_pattern, or the columns case and slice, so that a scan's slices are known, or image.context=0."
+        )
+    found: list[Slice] = []
+    for item, (before, after) in zip(slices, beside, strict=True):
+        three = (slices[before], item, slices[after])
+        plain, equalised = (np.concatenate([getattr(one, part) for one in three], axis=1) for part in _PARTS)
+        found.append(replace(item, plain=plain, equalised=equalised, context=1))
+    return found
 
 
 def _prepare(
@@ -165,30 +196,38 @@ class BatchMaker:
         self.slices = slices
         self.recipe = recipe
         shares = {"report": 1.0} if recipe.text.ignore else recipe.pairs.shares
-        self.sampler = PairSampler(shares, FindingWords(recipe.pairs.names, recipe.pairs.others))
+        self.sampler = PairSampler(
+            shares, FindingWords(recipe.pairs.names, recipe.pairs.others), ZONES[recipe.pairs.zones]
+        )
 
-    def batch(self, step: int) -> Batch:
-        """Draw slices, sentences and changes for one step (counted from 0)."""
+    def batch(self, step: int, share: slice = WHOLE) -> Batch:
+        """Draw slices, sentences and changes for one step (counted from 0).
+
+        Args:
+            step: whose batch.
+            share: the pictures of it that are wanted. Each picture's draws have a seed of their own, so they are the
+                same whoever draws the others.
+        """
         recipe, options = self.recipe, self.recipe.augment
         size, several = recipe.training.batch, recipe.sentences
-        rng = np.random.default_rng([recipe.training.seed, 1, step])
-        images, masks, flips = [], [], []
+        images, masks = [], []
         sentences: list[list[str]] = []
         kinds: list[list[str]] = []
-        for position in range(step * size, (step + 1) * size):
+        for position in range(step * size, (step + 1) * size)[share]:
+            rng = np.random.default_rng([recipe.training.seed, 1, position])
             item = self.slices[self._index(position)]
             drawn = [self.sampler.draw(item.places, rng) for _ in range(several)]
             texts, flip = mirrored([pair.text for pair in drawn], rng, options.mirror)
-            images.append(self._picture(item, options, rng))
-            masks.append(np.stack([item.frame.pad(item.frame.resize_mask(pair.mask)) for pair in drawn]))
+            picture = torch.from_numpy(self._picture(item, options, rng)[None].copy()).float()
+            parts = [item.frame.pad(item.frame.resize_mask(pair.mask)) for pair in drawn]
+            moved, cut = geometric(picture, torch.from_numpy(np.stack(parts)[None]).float(), [flip], options, rng)
+            images.append(photometric(moved, options, rng))
+            masks.append(cut)
             sentences.append(texts)
             kinds.append([pair.kind for pair in drawn])
-            flips.append(flip)
-        stacked = torch.from_numpy(np.stack(images)).float()
-        moved, cut = geometric(stacked, torch.from_numpy(np.stack(masks)).float(), flips, options, rng)
         return Batch(
-            photometric(moved, options, rng).expand(-1, 3, -1, -1),
-            cut.transpose(0, 1).flatten(0, 1),
+            torch.cat(images).expand(-1, 3, -1, -1),
+            torch.cat(masks).transpose(0, 1).flatten(0, 1),
             [texts[number] for number in range(several) for texts in sentences],
             [names[number] for number in range(several) for names in kinds],
         )
@@ -210,4 +249,6 @@ class BatchMaker:
         variant = int(rng.integers(len(item.plain)))
         share = share_of_equalised(self.recipe.image.convention)
         plain, equalised = item.plain[variant] / np.float32(255), item.equalised[variant] / np.float32(255)
-        return mix_intensity(plain, equalised, share, options, rng)
+        mixed = mix_intensity(plain, equalised, share, options, rng)
+        # The numbers of a set's slices may run to the head or to the feet.
+        return mixed[::-1] if item.context and rng.random() < options.exchange else mixed

@@ -18,7 +18,6 @@ from LMISCore.errors import Cancelled, InputError
 from LMISCore.training.pairs import location_sentence
 
 ORIGIN = "derived"
-ZONES = {"axial": AXIAL_ZONES, "frontal": ("upper", "middle", "lower"), "none": ()}
 
 
 @dataclass(frozen=True)

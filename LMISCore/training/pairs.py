@@ -119,11 +119,13 @@ class PairSampler:
         shares: weight of each kind in ``KINDS``; a kind that a slice does not allow (no unaffected place, say) is
             drawn again among those it does.
         words: names of the finding and sentences about others.
+        zones: names of the lungs' thirds from the picture's top down; empty names no thirds.
     """
 
-    def __init__(self, shares: Mapping[str, float], words: FindingWords) -> None:
+    def __init__(self, shares: Mapping[str, float], words: FindingWords, zones: Sequence[str] = AXIAL_ZONES) -> None:
         self.shares = {kind: float(shares.get(kind, 0)) for kind in KINDS}
         self.words = words
+        self.zones = tuple(zones)
 
     def draw(self, places: SlicePlaces, rng: np.random.Generator) -> DrawnSentence:
         """Draw one sentence and its mask for a slice."""
@@ -139,7 +141,7 @@ class PairSampler:
         kinds = ["report", "name"] + (["other_finding"] if self.words.others else [])
         if places.geometry is not None:
             if any(part is not None for part in self._parts(places)):
-                kinds += ["side", "zone", "rewritten"]
+                kinds += ["side", *["zone"] * bool(self.zones), "rewritten"]
             if self._empty_places(places):
                 kinds.append("empty_place")
         return tuple(kinds)
@@ -163,13 +165,13 @@ class PairSampler:
         parts = zip(SIDES, self._parts(places), strict=True)
         affected: list[tuple[str, np.ndarray]] = [(side, part) for side, part in parts if part is not None]
         if kind == "rewritten":
-            return DrawnSentence(_whole(name, affected, places.geometry, rng), places.lesion, kind)
+            return DrawnSentence(_whole(name, affected, places.geometry, rng, self.zones), places.lesion, kind)
         side, part = affected[int(rng.integers(len(affected)))]
         if kind == "side":
-            return DrawnSentence(_one_lung(name, side, part, places.geometry, rng), part, kind)
-        zone = str(rng.choice(named_zones(part, places.geometry)))
-        shape = (part.shape[0], part.shape[1])
-        return DrawnSentence(_at(name, f"{zone} {side} lung", rng), part & places.geometry.zone(shape, zone), kind)
+            return DrawnSentence(_one_lung(name, side, part, places.geometry, rng, self.zones), part, kind)
+        zone = str(rng.choice(named_zones(part, places.geometry, self.zones)))
+        third = part & places.geometry.zone((part.shape[0], part.shape[1]), zone, self.zones)
+        return DrawnSentence(_at(name, f"{zone} {side} lung", rng), third, kind)
 
     def _parts(self, places: SlicePlaces) -> list[np.ndarray | None]:
         """The lesion's part in each lung, None where a lung is not affected."""
@@ -186,8 +188,8 @@ class PairSampler:
             part = side_cut(places.lesion, places.geometry, side)
             if not part.any():
                 # The whole lung is worth as much as its thirds together: it is what presence is measured on.
-                empty += [(side, None)] * len(AXIAL_ZONES)
-            empty += [(side, z) for z in AXIAL_ZONES if not (part & places.geometry.zone(shape, z)).any()]
+                empty += [(side, None)] * max(len(self.zones), 1)
+            empty += [(side, z) for z in self.zones if not (part & places.geometry.zone(shape, z, self.zones)).any()]
         return empty
 
 
@@ -224,19 +226,26 @@ def _zone_words(part: np.ndarray, geometry: LungGeometry, zones: Sequence[str] =
     return "all" if named and len(named) == len(zones) else " ".join(named)
 
 
-def _one_lung(name: str, side: str, part: np.ndarray, geometry: LungGeometry, rng: np.random.Generator) -> str:
+def _one_lung(
+    name: str, side: str, part: np.ndarray, geometry: LungGeometry, rng: np.random.Generator, zones: Sequence[str]
+) -> str:
     """One lung alone: half plainly, half in the set's own form with count and thirds."""
     if rng.random() < 0.6:
         return _at(name, f"{side} lung", rng)
-    return f"{_capital(name)}, {_areas(part)}, {_zone_words(part, geometry)} {side} lung."
+    place = f"{_zone_words(part, geometry, zones)} {side} lung".strip()
+    return f"{_capital(name)}, {_areas(part)}, {place}."
 
 
 def _whole(
-    name: str, affected: Sequence[tuple[str, np.ndarray]], geometry: LungGeometry, rng: np.random.Generator
+    name: str,
+    affected: Sequence[tuple[str, np.ndarray]],
+    geometry: LungGeometry,
+    rng: np.random.Generator,
+    zones: Sequence[str],
 ) -> str:
     """All affected lungs: "in both lungs", or the set's form without its count."""
     if len(affected) == len(SIDES) and rng.random() < 0.5:
         return _capital(str(rng.choice(("{n} in both lungs.", "Bilateral {n}.", "{n} on both sides."))).format(n=name))
-    parts = [f"{_zone_words(part, geometry)} {side} lung" for side, part in affected]
+    parts = [f"{_zone_words(part, geometry, zones)} {side} lung".strip() for side, part in affected]
     extent = "Bilateral" if len(affected) == len(SIDES) else "Unilateral"
     return f"{extent} {name}, {' and '.join(parts)}."

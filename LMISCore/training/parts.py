@@ -14,20 +14,28 @@ from LMISCore.errors import InputError
 from LMISCore.losses import LOSSES
 from LMISCore.networks import create_network
 from LMISCore.text.encoders import TextEncoder, create_encoder
+from LMISCore.training.initial import names_checkpoint, start_from_checkpoint
 from LMISCore.training.recipe import Recipe, TrainingRecipe
 
 # Any would do where the text encoder is not asked how wide its states are.
 SOME_TEXT_WIDTH = 512
 
 
-def build_network(recipe: Recipe, text_width: int) -> nn.Module:
-    """The recipe's network, its image encoder started from released weights where the recipe names them.
+def build_network(recipe: Recipe, text_width: int, text_hash: str = "") -> nn.Module:
+    """The recipe's network, started from a checkpoint or its image encoder from released weights, where it names them.
+
+    Args:
+        recipe: what to build.
+        text_width: D, of the text encoder.
+        text_hash: of the text encoder; needed where the recipe starts from a checkpoint.
 
     Raises:
         InputError: if the options or the weights do not fit.
     """
     network = _create(recipe, text_width)
-    if recipe.network.initial:
+    if names_checkpoint(recipe.network.initial):
+        start_from_checkpoint(network, recipe, text_hash)
+    elif recipe.network.initial:
         _starter(recipe, network)(recipe.network.initial)
     return network
 
@@ -40,7 +48,7 @@ def check_parts(recipe: Recipe) -> None:
     """
     with torch.device("meta"):
         network = _create(recipe, SOME_TEXT_WIDTH)
-    if recipe.network.initial:
+    if recipe.network.initial and not names_checkpoint(recipe.network.initial):
         _starter(recipe, network)
     check: Any = getattr(build_loss(recipe), "check_network", None)
     if check is not None:
@@ -104,7 +112,10 @@ def build_loss(recipe: Recipe) -> Any:
 def build_optimiser(recipe: TrainingRecipe, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """AdamW, or Adam, whose weight decay is part of the gradient."""
     kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    known = list(parameters)
+    # One pass over each tensor; PyTorch has it for the CPU and CUDA.
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in known)
+    return kind(known, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
 
 
 def rate_at(step: int, recipe: TrainingRecipe) -> float:

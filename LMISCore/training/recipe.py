@@ -46,8 +46,9 @@ class DataRecipe:
 class NetworkRecipe:
     """Network by name and its options; ``text_width`` is the encoder's and set by itself.
 
-    ``initial`` is where the image encoder's first weights come from, for networks that take released ones: a folder,
-    or a name that is fetched from huggingface.co; left empty they are random and nothing is fetched.
+    ``initial`` is where the first weights come from: a checkpoint of the same network to train on ("bundled": the
+    package's own); or, for networks that take released ones, their image encoder's: a folder, or a name that is fetched
+    from huggingface.co. Left empty they are random and nothing is fetched.
     """
 
     name: str = "tirnet"
@@ -70,22 +71,31 @@ class TextRecipe:
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """Picture size [h, w], intensity convention, plane, and how many degraded variants of each slice are prepared."""
+    """Picture size [h, w], intensity convention, plane, and how many degraded variants of each slice are prepared.
+
+    ``context`` 1 feeds the slice before and the slice after beside each slice, in place of three equal channels.
+    """
 
     size: tuple[int, ...] = (224, 224)
     convention: str = "percentile"
     plane: Literal["axial", "coronal", "sagittal", "picture"] = "picture"
     variants: int = 1
+    context: int = 0
 
 
 @dataclass(frozen=True)
 class PairsRecipe:
-    """Sentences per slice and step, shares of their kinds (see training/pairs.py), and the words they are made of."""
+    """Sentences per slice and step, shares of their kinds (see training/pairs.py), and the words they are made of.
+
+    ``zones`` names the thirds of a lung from the picture's top down: anterior to posterior on axial slices, upper to
+    lower on frontal pictures, or none.
+    """
 
     sentences: int = 1
     shares: dict[str, float] = field(default_factory=lambda: {"report": 1.0})
     names: tuple[str, ...] = ("finding",)
     others: tuple[str, ...] = ()
+    zones: Literal["axial", "frontal", "none"] = "axial"
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,8 @@ class TrainingRecipe:
 
     ``schedule`` is described at ``rate_at`` in ``training/parts.py``; ``period`` is counted in steps. A step takes
     ``accumulate`` batches and the mean of their gradients. The state is saved after each validation and besides every
-    ``save_every`` steps and every ``save_seconds`` seconds (0: never).
+    ``save_every`` steps and every ``save_seconds`` seconds (0: never). Under torchrun the processes share each
+    ``batch``, and ``sync_batch_norm`` normalises over all of it instead of over each process's share.
     """
 
     steps: int = 1000
@@ -115,6 +126,7 @@ class TrainingRecipe:
     save_every: int = 0
     save_seconds: float = 300.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    sync_batch_norm: bool = True
     seed: int = 3407
 
 
@@ -180,6 +192,25 @@ def load_recipe(name: str | Path, overrides: typing.Sequence[str] = ()) -> Recip
     for rule in rules_of(recipe):
         if not rule.holds:
             raise InputError(f"{_place(node, rule.key, path.name)}: {rule.got}, expected {rule.expected}.")
+    return recipe
+
+
+def recipe_of(values: dict[str, Any], where_from: str) -> Recipe:
+    """The recipe that a card keeps as plain values, see ``Recipe.as_dict``.
+
+    Args:
+        values: of the card.
+        where_from: what to call the card in an error.
+
+    Raises:
+        InputError: if the card has none, or one of another release of the package.
+    """
+    if not values.get("name"):
+        raise InputError(f"{where_from} names no recipe that made its weights; expected weights of lmis train.")
+    node = yaml.compose(yaml.safe_dump(values), Loader=yaml.SafeLoader)
+    assert node is not None, "a card's recipe has at least a name"
+    recipe = _build(Recipe, node, where_from, "")
+    assert isinstance(recipe, Recipe)
     return recipe
 
 

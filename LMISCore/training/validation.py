@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from LMISCore.data.context import neighbours
 from LMISCore.data.lungs import SIDES, SMALLEST_PIECE
-from LMISCore.inference.presence import slice_presence
+from LMISCore.inference.presence import slice_presence, with_neighbours
 from LMISCore.metrics.overlap import Counts, OverlapSummary, count, summarise
 from LMISCore.metrics.platt import Platt
 from LMISCore.metrics.thresholds import PresenceThreshold, choose_presence_threshold
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.training.datasets import Slice, clean_picture
+from LMISCore.training.distributed import ALONE, Processes
 from LMISCore.training.pairs import side_cut, side_sentence
 
 MASK_THRESHOLD = 0.5
@@ -47,19 +49,21 @@ def overlap(
     convention: str,
     cache: EmbeddingCache,
     device: torch.device,
-    progress: Callable[[int, int, str], object] | None = None,
+    processes: Processes = ALONE,
 ) -> OverlapSummary:
-    """Dice and IoU of the sets' own sentences at the slices' native size, as ``lmis evaluate`` reports them."""
-    counts: list[Counts] = []
-    for start in range(0, len(slices), BATCH):
+    """Dice and IoU of the sets' own sentences at the slices' native size, as ``lmis evaluate`` reports them.
+
+    Process r of W measures the batches r, r + W, ..., each made up as it is in one process; each slice counts once.
+    """
+    counts: dict[int, Counts] = {}
+    for start in range(BATCH * processes.rank, len(slices), BATCH * processes.size):
         some = slices[start : start + BATCH]
         images = torch.stack([clean_picture(item, convention) for item in some])
         found = probabilities(network, images, [item.places.report for item in some], cache, device)
-        for item, probability in zip(some, found, strict=True):
-            counts.append(count(item.frame.restore(probability.numpy()) >= MASK_THRESHOLD, item.places.lesion))
-        if progress is not None:
-            progress(min(start + BATCH, len(slices)), len(slices), "validating")
-    return summarise(counts)
+        for row, (item, probability) in enumerate(zip(some, found, strict=True), start):
+            counts[row] = count(item.frame.restore(probability.numpy()) >= MASK_THRESHOLD, item.places.lesion)
+    everyone = {row: own for part in processes.everyone(counts) for row, own in part.items()}
+    return summarise([everyone[row] for row in range(len(slices))])
 
 
 def presence_threshold(
@@ -73,23 +77,27 @@ def presence_threshold(
 ) -> PresenceThreshold:
     """Choose the presence threshold on the lungs of the validation slices, affected against unaffected ones.
 
-    Each lung is asked for with the plainest sentence. Affected: at least 13 lesion pixels; unaffected: none; lungs in
-    between are left out. Sets without lung masks keep the default threshold.
+    Each lung is asked for with the plainest sentence, and its score is taken with those of the neighbouring slices.
+    Affected: at least 13 lesion pixels; unaffected: none; lungs in between are left out. Sets without lung masks keep
+    the default threshold.
     """
-    scores: list[float] = []
-    present: list[bool] = []
-    for item in slices:
+    found: dict[tuple[int, str], float] = {}
+    pixels: dict[tuple[int, str], int] = {}
+    for row, item in enumerate(slices):
         if item.places.geometry is None:
             continue
         image = clean_picture(item, convention).unsqueeze(0)
         for side in SIDES:
-            pixels = int(np.count_nonzero(side_cut(item.places.lesion, item.places.geometry, side)))
-            if 0 < pixels < SMALLEST_PIECE:
-                continue
-            found = probabilities(network, image, [side_sentence(finding, side)], cache, device, calibration)
-            scores.append(float(slice_presence(found)[0]))
-            present.append(pixels > 0)
-    chosen = choose_presence_threshold(np.array(scores), np.array(present))
+            answer = probabilities(network, image, [side_sentence(finding, side)], cache, device, calibration)
+            found[row, side] = float(slice_presence(answer)[0])
+            pixels[row, side] = int(np.count_nonzero(side_cut(item.places.lesion, item.places.geometry, side)))
+    beside = neighbours([item.pair for item in slices])
+    judged = [place for place, count in pixels.items() if count == 0 or count >= SMALLEST_PIECE]
+    scores = [
+        with_neighbours(found[row, side], (found.get((other, side)) for other in beside[row] if other != row))
+        for row, side in judged
+    ]
+    chosen = choose_presence_threshold(np.array(scores), np.array([pixels[place] > 0 for place in judged], dtype=bool))
     if chosen.sensitivity is None:
         return chosen
-    return replace(chosen, rule=f"{chosen.rule}; scores of single slices")
+    return replace(chosen, rule=f"{chosen.rule}; scores of slices with their neighbours")

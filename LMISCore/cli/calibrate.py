@@ -1,0 +1,51 @@
+"""``lmis calibrate``: a finished checkpoint with calibration and presence threshold chosen on Val again."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
+    """Add the subcommand's arguments."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "calibrate",
+        help="choose a finished checkpoint's calibration and presence threshold on Val again",
+        description="Copy a checkpoint with the calibration and presence threshold that the split Val gives it. Its "
+        "weights and masks stay; its card's figures are left out until lmis evaluate --write-card measures them again.",
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help='folder or .safetensors file; "bundled" for our own')
+    parser.add_argument("data", metavar="DATA", help="folder in the LViT layout, or a manifest, with a split Val")
+    parser.add_argument("out", metavar="OUT", help="folder or .safetensors file to write, as CHECKPOINT is")
+    parser.add_argument(
+        "--cases", metavar="PATTERN", nargs="+", default=[], help="cases of Val to take (default: the recipe's own)"
+    )
+    parser.add_argument("--encoder", metavar="NAME|FOLDER", help="text encoder, where the card's name does not find it")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Choose, write, and say what was chosen."""
+    from LMISCore.cli.evaluate import checkpoint_path
+    from LMISCore.cli.progress import ProgressLine
+    from LMISCore.training.recalibrate import recalibrate
+
+    with ProgressLine() as line:
+        card = recalibrate(
+            checkpoint_path(args.checkpoint), args.data, args.out, args.cases, args.device, args.encoder, line
+        )
+    found, presence = card.calibration, card.run["presence"]
+    if found:
+        print(
+            f"calibration: logit times {found['scale']:.4f} plus {found['offset']:.4f}; expected calibration error "
+            f"{found['error_before']:.4f} before, {found['error_after']:.4f} after ({found['fitted_on']}, "
+            f"{found['pixels']:,} pixels of {found['slices']} slices)"
+        )
+    else:
+        print("calibration: none; Val has too little to fit one, or the recipe asks for none")
+    print(f"mask threshold: {card.thresholds['mask']:.4f}")
+    print(f"presence threshold: {presence['threshold']:.4f} ({presence['rule']})")
+    print(f"checkpoint: {args.out}")
+    return 0
