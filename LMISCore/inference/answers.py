@@ -28,7 +28,8 @@ def collect_answers(
     tracker: Tracker,
     threshold: float,
     keep_probability: bool,
-) -> None:
+    skip_air: bool = False,
+) -> int:
     """Fill each question's mask and presence scores; memory beside them is that of one batch.
 
     Args:
@@ -39,6 +40,10 @@ def collect_answers(
         tracker: told after each step.
         threshold: probability, on the volume's own pixels, from which one belongs to the mask.
         keep_probability: whether to fill ``Ask.permille`` too.
+        skip_air: whether slices that show nothing but air go unasked, with presence 0 and no mask.
+
+    Returns:
+        how many slices went unasked for that.
     """
     shape = (pictures.count, *pictures.shape)
     for ask in asks:
@@ -64,13 +69,18 @@ def collect_answers(
                 index = part[place]
                 restored = frame.restore(picture)
                 assert ask.mask is not None
-                ask.mask[index] = restored >= threshold * ask.cut
+                ask.mask[index] = restored >= engine.calibration.share_of(threshold, ask.cut)
                 if ask.permille is not None:
                     ask.permille[index] = to_permille(restored)
                 ask.scores[index] = score
             tracker(sum(len(ask.scores) for ask in asks), "segmenting")
 
-    engine.in_batches(sorted({index for ask in asks for index in ask.slices}), work)
+    wanted = sorted({index for ask in asks for index in ask.slices})
+    air = {index for index in wanted if skip_air and pictures.shows_air(index)}
+    for ask in asks:
+        ask.scores.update(dict.fromkeys(air & set(ask.slices), 0.0))
+    engine.in_batches([index for index in wanted if index not in air], work)
+    return len(air)
 
 
 def finish_rows(
@@ -81,7 +91,7 @@ def finish_rows(
     A row ends with a mask of at least one voxel, or with none and the state ABSENT (a forced one that its text does
     not affirm keeps the text's state).
     """
-    presence = volume_presence(ask.scores.values())
+    presence = volume_presence(ask.scores)
     permille = None if ask.permille is None else pictures.native(ask.permille)
     present = presence >= thresholds["presence"]
     mask: np.ndarray | None = None

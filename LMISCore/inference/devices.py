@@ -115,7 +115,7 @@ def choose_precision(name: str, device: str) -> PrecisionChoice:
         return PrecisionChoice("fp32", None, "float32 throughout.")
     reason = _bf16_hardware(device)
     if reason:
-        return PrecisionChoice("bf16", torch.bfloat16, f"bfloat16 autocast: {reason}.")
+        return PrecisionChoice("bf16", torch.bfloat16, f"bfloat16: {reason}.")
     if name == "bf16":
         raise InputError(f"The precision bf16 was asked for but {device} does not multiply in bfloat16; choose fp32.")
     return PrecisionChoice("fp32", None, f"float32 throughout, as {device} does not multiply in bfloat16.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from LMISCore.errors import InputError
 from LMISCore.inference.job_parts import Log, Progress, check_alive, logging_to, read_source, source_path
 from LMISCore.inference.job_values import job_from_values
-from LMISCore.inference.outputs import DEFAULT_FOLDER, check_inputs_kept, output_paths, write_outputs
+from LMISCore.inference.outputs import DEFAULT_FOLDER, check_inputs_kept, output_paths, write_boxes, write_outputs
 from LMISCore.inference.reading import read_report_text, report_text
 from LMISCore.resources import resource
 from LMISCore.text.privacy import scrub_values
@@ -46,8 +46,11 @@ class SegmentJob:
         cache: folder for text embeddings.
         overlay: whether to draw the picture.
         probabilities: whether to keep each asked sentence's probabilities beside the masks, in thousandths.
+        boxes: write masks and kept probabilities as boxes, for a window to take over quickly, instead of all other
+            files; see ``LMISCore.inference.outputs.write_boxes``.
         agreement: whether to ask for each finding without its place too, and compare the words with it.
         language: code of the report's language; None tells it by its words.
+        skip_air: do not ask slices in HU that show nothing but air.
         scrub: of names, dates and numbers: "shared" the files to be passed on (.seg.nrrd, .csv, .png), "all" files,
             or "none".
         nominal_spacing: the volume's mm are not real ones, whatever its file says, so mL must not be claimed.
@@ -77,7 +80,9 @@ class SegmentJob:
     nominal_spacing: bool = False
     agreement: bool = True
     language: str | None = None
+    skip_air: bool = True
     scrub: str = "none"
+    boxes: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SegmentJob:
@@ -142,11 +147,12 @@ def run_segment_job(
             keep_probability=job.probabilities,
             agreement=job.agreement,
             language=job.language,
+            skip_air=job.skip_air,
         )
     check_alive(progress, "writing")
     shared = result if job.scrub == "none" else scrubbed(result)
     overlay = None
-    if job.overlay:
+    if job.overlay and not job.boxes:
         from LMISCore.inference.overlay import render_overlay
 
         overlay = render_overlay(shared, volume, paths.table.stem)
@@ -161,7 +167,10 @@ def run_segment_job(
         **found,
     }
     check_alive(progress, "writing")
-    write_outputs(paths, shared, summary, overlay)
+    if job.boxes:
+        write_boxes(paths, shared, summary)
+    else:
+        write_outputs(paths, shared, summary, overlay)
     return summary
 
 

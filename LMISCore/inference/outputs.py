@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SUFFIX = ".seg.nrrd"
 DEFAULT_FOLDER = "lmis_output"
 PROBABILITY_SUFFIX = ".probability.nrrd"
+BOX_SUFFIX = ".probability.npz"
 _LONGEST_NAME = 255
 
 
@@ -147,6 +148,47 @@ def check_writable(folder: Path) -> None:
         raise InputError(f"Cannot write to {folder}: {there} is a file, not a folder; choose another output folder.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"Cannot write to {folder}: no right to write in {there}; choose another output folder.")
+
+
+def write_boxes(paths: OutputPaths, result: CaseResult, summary: dict[str, Any]) -> None:
+    """Write masks and kept probabilities as boxes (``LMISCore.volumes.packed``), for a window that waits for them.
+
+    Args:
+        paths: from :func:`output_paths`; ``<case>.masks.npz`` takes the place of the segmentation and the table.
+        result: with its masks.
+        summary: gets the keys "outputs" ({"masks": path or None}), "probabilities" (paths by sentence) and
+            "segment_data" (id, name, colour, tags and terminology of each segment).
+
+    Raises:
+        InputError: if a file cannot be written; none is left half-written.
+    """
+    from slicerio.segmentation import terminology_entry_to_string
+
+    from LMISCore.volumes.packed import write_masks, write_permille
+
+    segments = result.segment_data()
+    masks = paths.table.with_suffix(".masks.npz")
+    kept = {row.sentence.id: row.permille for row in result.rows if row.permille is not None}
+    boxes = {name: paths.probability(name).with_suffix("").with_suffix(BOX_SUFFIX) for name in kept}
+    wanted = [*([masks] if segments else []), *boxes.values()]
+    with atomic_paths(wanted) as temporaries:
+        names = dict(zip(wanted, temporaries, strict=True))
+        if segments:
+            write_masks(names[masks], {segment.id: segment.mask for segment in segments})
+        for name, permille in kept.items():
+            write_permille(names[boxes[name]], permille)
+    summary["outputs"] = {"masks": str(masks) if segments else None}
+    summary["probabilities"] = {name: str(path) for name, path in boxes.items()}
+    summary["segment_data"] = [
+        {
+            "id": segment.id,
+            "name": segment.name,
+            "colour": list(segment.colour),
+            "tags": segment.tags,
+            "terminology": terminology_entry_to_string(segment.terminology) if segment.terminology else None,
+        }
+        for segment in segments
+    ]
 
 
 def write_outputs(

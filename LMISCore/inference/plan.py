@@ -130,6 +130,11 @@ def keep_only(
     return [row for row in rows if row.sentence.id in only], [ask for ask in asks if ask.rows]
 
 
+def names_levels(asks: list[Ask]) -> bool:
+    """Whether any question's words name a level from feet to head."""
+    return any(row.prompt is not None and row.prompt.levels for ask in asks for row in ask.rows)
+
+
 def _where(levels: frozenset[str], slices: tuple[int, ...], count: int, extent: tuple[int, int], of: str) -> str:
     words = " and ".join(level for level in reversed(LEVELS) if level in levels)
     if count == 1:

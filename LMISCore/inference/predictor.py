@@ -29,7 +29,7 @@ from LMISCore.inference.maps import Explanation, explain_slices
 from LMISCore.inference.memory import LIBRARY_BYTES, MemoryEstimate, free_bytes, readable_bytes, weight_bytes
 from LMISCore.inference.naming import distinct_names
 from LMISCore.inference.place_free import add_agreements, second_asks
-from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, keep_only, plan_rows
+from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, keep_only, names_levels, plan_rows
 from LMISCore.inference.result import CaseResult
 from LMISCore.inference.slices import LEVELS, SlicePictures, organ_slices, plane_of_words, prepare_slices
 from LMISCore.metrics.platt import Platt
@@ -55,6 +55,7 @@ class Predictor:
         precision: "fp32" (the default: masks agree between machines), "bf16", or "auto" for bf16 where the hardware
             multiplies in it.
         encoder: the text encoder, its name or its folder; None takes the one that the card names.
+        prepared: false runs the network itself on a processor too, not a copy made for it: slower, with equal masks.
 
     Raises:
         InputError: for a wrong checkpoint, device, precision or text encoder.
@@ -69,6 +70,7 @@ class Predictor:
         cache_folder: str | Path | None = None,
         precision: str = "fp32",
         encoder: TextEncoder | str | Path | None = None,
+        prepared: bool = True,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"The batch size is {batch_size}; give 1 or more slices at a time, or leave it out.")
@@ -83,7 +85,9 @@ class Predictor:
         self.card = self.checkpoint.card
         self.vocabulary = Vocabulary.from_card(self.card.vocabulary)
         calibration = Platt.from_card(self.card.calibration)
-        self.engine = Engine(network, choice, arithmetic, self.card.image_size, batch_size, calibration)
+        self.engine = Engine(network, choice, arithmetic, self.card.image_size, batch_size, calibration, prepared)
+        if not isinstance(checkpoint, Checkpoint):  # the network that was loaded is let go where a copy runs
+            self.checkpoint = dataclasses.replace(self.checkpoint, network=self.engine.network)
         self._cache_folder = cache_folder
         self._encoder = encoder
         self._cache: EmbeddingCache | None = None
@@ -144,6 +148,7 @@ class Predictor:
         only: frozenset[str] | set[str] = frozenset(),
         agreement: bool = False,
         language: str | None = None,
+        skip_air: bool = True,
     ) -> CaseResult:
         """Segment what the report's affirmed sentences say, on exactly the volume's grid.
 
@@ -162,6 +167,7 @@ class Predictor:
             agreement: also ask for each distinct finding by its name alone and compare side, place, number and size
                 with the words; costs one more decode a slice for each such name and changes no mask.
             language: code of the report's language; None tells it by its words.
+            skip_air: do not ask slices in HU that show nothing but air (``SlicePictures.shows_air``).
 
         Raises:
             InputError: for a report without sentences, an unknown id, an organ mask of another shape, values
@@ -191,7 +197,7 @@ class Predictor:
         warnings = [*volume.warnings, *self._memory_warnings(estimate)]
         if self.card.image["plane"] == "picture" and not volume.is_picture_2d:
             warnings.append("These weights were made for single pictures; the volume is read in axial slices.")
-        if organ_mask is None and plane == "axial" and pictures.count >= len(LEVELS) and _name_levels(asks):
+        if organ_mask is None and plane == "axial" and pictures.count >= len(LEVELS) and names_levels(asks):
             warnings.append(
                 "Words such as upper or lower were taken as thirds of the whole volume from feet to head; give a mask "
                 "of the organ (--organ) to have them mean thirds of the organ."
@@ -204,7 +210,8 @@ class Predictor:
         _log.info("%s", estimate.sentence())
         self.engine.warnings.clear()
         try:
-            collect_answers(self.engine, pictures, everything, states, tracker, thresholds["mask"], keep_probability)
+            cut = thresholds["mask"]
+            air = collect_answers(self.engine, pictures, everything, states, tracker, cut, keep_probability, skip_air)
             tracker(tracker.total, "restoring")
             add_agreements(asks, seconds, pictures.canonical, volume, organ_mask)
             for ask in asks:
@@ -218,6 +225,7 @@ class Predictor:
         for row, name in zip(segments, distinct_names([row.name for row in segments]), strict=True):
             row.name = name
         provenance = self._provenance(volume, pictures, thresholds, cleanup, estimate, extent, extent_of)
+        provenance["air_slices"] = air
         notes = warnings + self.engine.warnings
         return CaseResult(volume.geometry, rows, provenance, notes, volume.spacing_known, report.language)
 
@@ -333,10 +341,6 @@ class Predictor:
             "torch": torch.__version__,
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
-
-
-def _name_levels(asks: list[Ask]) -> bool:
-    return any(row.prompt is not None and row.prompt.levels for ask in asks for row in ask.rows)
 
 
 def _fraction(what: str, given: float | None, default: float) -> float:

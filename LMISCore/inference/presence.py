@@ -3,19 +3,20 @@
 The mean over a small fixed share of the brightest pixels asks "is it anywhere?" without asking "how large is it?",
 which a mean over the picture would; one pixel alone would follow noise.
 
-The card's threshold is chosen on the scores of single slices, where each slice is a case of its own. A volume's score
-is the mean of its three highest slices among all that were asked, which chance alone makes higher than one slice's: at
-the same threshold a finding is called absent more rarely on a volume than on the slices the threshold was chosen on.
+A slice is judged together with its direct neighbours, as far as they were asked the same: a finding that is there
+mostly goes on in the next slice, and what noise makes of one slice mostly does not. A volume is as sure as its surest
+slice. The card's threshold is chosen on slices; a volume is many of them, and chance alone makes the highest of many
+higher than one: at the same threshold a finding is called absent more rarely on a volume than on the slices the
+threshold was chosen on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
 TOP_SHARE = 0.0005
-TOP_SLICES = 3
 
 
 def slice_presence(probability: Tensor) -> Tensor:
@@ -32,13 +33,25 @@ def slice_presence(probability: Tensor) -> Tensor:
     return pixels.topk(count, dim=-1).values.mean(-1)
 
 
-def volume_presence(scores: Iterable[float]) -> float:
-    """Mean over the three highest slice scores (or fewer, if fewer slices were asked).
+def with_neighbours(own: float, beside: Iterable[float | None]) -> float:
+    """Mean of a slice's own score and those of its neighbours; None stands for one that was not asked.
+
+    >>> with_neighbours(0.5, (None, 1.0))
+    0.75
+    """
+    known = [own, *(score for score in beside if score is not None)]
+    return sum(known) / len(known)
+
+
+def volume_presence(scores: Mapping[int, float]) -> float:
+    """The highest of the slices' scores, each taken with its neighbours.
+
+    Args:
+        scores: of single slices by their number; slices beside each other have numbers one apart.
 
     Raises:
         ValueError: without any score.
     """
-    highest = sorted(scores, reverse=True)[:TOP_SLICES]
-    if not highest:
+    if not scores:
         raise ValueError("presence of no slice was asked; give at least one slice score")
-    return sum(highest) / len(highest)
+    return max(with_neighbours(own, (scores.get(n - 1), scores.get(n + 1))) for n, own in scores.items())

@@ -16,6 +16,8 @@ from LMISCore.volumes.volume import Volume
 
 # Feet to head, the order in which canonical axial slices run.
 LEVELS = ("lower", "mid", "upper")
+# Lung lies near -850 HU and soft tissue near 40; what is left of a table or a tube is fewer pixels than a body.
+AIR_BELOW, AIR_SHARE = -500.0, 0.001
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class SlicePictures:
         normaliser: the card's intensity convention, fitted to the whole volume.
         kind_reason: one clause on how HU or picture was decided.
         colour: "grey", "rgb" or "bgr", as the network was trained.
+        context: 1 where the network's three channels are the slice nearer the feet, the slice and the one nearer the
+            head; the volume's first and last slices stand in for what lies beyond them. 0: three equal channels, or a
+            picture's colours.
+        beyond: what lies beyond the first and the last slice where that is known, each as ``plane`` gives it.
     """
 
     canonical: Canonical
@@ -35,6 +41,8 @@ class SlicePictures:
     normaliser: Normaliser
     kind_reason: str
     colour: str
+    context: int = 0
+    beyond: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def count(self) -> int:
@@ -48,6 +56,16 @@ class SlicePictures:
 
     def picture(self, index: int) -> np.ndarray:
         """Slice ``index`` as the network's picture ``(3, h, w)`` float32 in [0, 1]."""
+        return self.batch([index])[0] if self.context else self._alone(index)
+
+    def plane(self, index: int) -> np.ndarray:
+        """Slice ``index`` alone as one channel ``(h, w)`` float32 in [0, 1], for networks that see its neighbours."""
+        if not self.context:
+            raise ValueError("these pictures have no neighbours beside them; a channel of its own is the whole picture")
+        channel: np.ndarray = self._alone(index)[0]
+        return channel
+
+    def _alone(self, index: int) -> np.ndarray:
         values = self.canonical.slices[index]
         if values.ndim == 3 and self.colour == "grey":
             # Rec. 601 luma, what Pillow's "L" gives.
@@ -57,8 +75,31 @@ class SlicePictures:
         return self.normaliser(values, self.frame)
 
     def batch(self, indices: Sequence[int]) -> np.ndarray:
-        """Pictures ``(B, 3, h, w)`` float32 of some slices."""
-        return np.stack([self.picture(index) for index in indices])
+        """Pictures ``(B, 3, h, w)`` float32 of some slices; each is prepared once, whose neighbour it may also be."""
+        if not self.context:
+            return np.stack([self._alone(index) for index in indices])
+        around = [[self._place(index + step) for step in (-1, 0, 1)] for index in indices]
+        planes = {place: self._plane_at(place) for place in sorted({place for three in around for place in three})}
+        return np.stack([np.stack([planes[place] for place in three]) for three in around])
+
+    def _place(self, index: int) -> int:
+        """A slice's number, or -1 and N for what lies beyond the ends where that is known."""
+        return index if self.beyond is not None else min(max(index, 0), self.count - 1)
+
+    def _plane_at(self, place: int) -> np.ndarray:
+        if self.beyond is not None and not 0 <= place < self.count:
+            return self.beyond[place > 0]
+        return self.plane(place)
+
+    def shows_air(self, index: int) -> bool:
+        """Whether a slice in HU shows nothing but air: at most ``AIR_SHARE`` of its pixels lie above ``AIR_BELOW``.
+
+        Always false for pictures, whose values say nothing about what is air.
+        """
+        if self.normaliser.kind != "hu":
+            return False
+        values = self.canonical.slices[index]
+        return bool(np.count_nonzero(values > AIR_BELOW) <= AIR_SHARE * values.size)
 
     def native(self, slices: np.ndarray) -> np.ndarray:
         """Bring ``(N, H, W)`` back to the volume's own ``(K, J, I)``, contiguous."""
@@ -70,7 +111,7 @@ def prepare_slices(volume: Volume, image: dict[str, Any], intensity: str = "auto
 
     Args:
         volume: any geometry; a single slice is a picture and is taken as it is.
-        image: the card's ``size`` [h, w], ``convention``, ``plane`` and ``colour``.
+        image: the card's ``size`` [h, w], ``convention``, ``plane``, ``colour`` and, where it has one, ``context``.
         intensity: "auto", "hu" or "picture".
 
     Raises:
@@ -85,7 +126,8 @@ def prepare_slices(volume: Volume, image: dict[str, Any], intensity: str = "auto
     if intensity not in ("auto", "hu", "picture"):
         raise InputError(f"The intensity {intensity!r} is unknown; choose auto, hu or picture.")
     normaliser, reason = fit_normaliser(volume.array, image["convention"], intensity)  # type: ignore[arg-type]
-    return SlicePictures(canonical, frame, normaliser, reason, str(image.get("colour", "grey")))
+    colour, context = str(image.get("colour", "grey")), int(image.get("context", 0))
+    return SlicePictures(canonical, frame, normaliser, reason, colour, context)
 
 
 def plane_of_words(volume: Volume, canonical: Canonical, image: dict[str, Any], places: Iterable[str]) -> str:

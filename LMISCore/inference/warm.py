@@ -39,6 +39,11 @@ class Predictors:
             self._key = key
         return self._kept
 
+    def forget_sentences(self, keep: int) -> None:
+        """After a run that asked something: keep only the last ``keep`` sentences met, so that memory stays bounded."""
+        if self._kept is not None:
+            self._kept.cache.forget(keep)
+
 
 def _stamp(path: str | None) -> Stamp:
     """Names, sizes and times of the files under a path; empty where there is none."""

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from LMISCore.networks.normalised_product import wide
+
 WEIGHT_FLOOR = 1e-10
 
 
@@ -46,13 +48,13 @@ class Attention(nn.Module):
         weight, bias = self.inwards.weight, self.inwards.bias
         q = self._split(F.linear(query, weight[:width], bias[:width]))
         k, v = (self._split(x) for x in F.linear(keys, weight[width:], bias[width:]).chunk(2, dim=-1))
-        scores = (q @ k.transpose(-2, -1)).float() * (width // self.heads) ** -0.5
+        scores = wide(q @ k.transpose(-2, -1)) * (width // self.heads) ** -0.5
         if hidden is not None:
             # The lowest finite number: a row that may see nothing gets equal weights instead of NaN.
             scores = scores.masked_fill(hidden.unsqueeze(1), torch.finfo(scores.dtype).min)
         weights = scores.softmax(-1)
         if key_weights is not None:
-            weights = weights * (key_weights.float() + WEIGHT_FLOOR)[:, None, None]
+            weights = weights * (wide(key_weights) + WEIGHT_FLOOR)[:, None, None]
             weights = weights / weights.sum(-1, keepdim=True)
         found = self.dropout(weights.to(v.dtype)) @ v
         return self.outwards(found.transpose(1, 2).flatten(2)), weights.mean(1)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from LMISCore.networks.blocks import masked_mean, returning_clamp
+from LMISCore.networks.collective import gathered
 from LMISCore.networks.normalised_product import wide
 from LMISCore.networks.places import place_waves, word_waves
 from LMISCore.networks.randomness import draw_hidden
@@ -159,8 +160,10 @@ class Auxiliary(nn.Module):
 
     @torch.no_grad()
     def _repeated(self, tokens: Tokens) -> Tensor:
-        """Pairs (i, j), i not j, of equal sentences or equal images: ``(B, B)`` bool."""
-        same = _same(masked_mean(tokens.states.float(), tokens.mask)) | _same(tokens.raw.float().mean(1))
+        """Pairs (i, j), i not j, of equal sentences or equal images: ``(B, B)`` bool, B those of all processes."""
+        vectors = masked_mean(wide(tokens.states), tokens.mask), wide(tokens.raw).mean(1)
+        sentences, images = gathered(*vectors)
+        same = _same(sentences) | _same(images)
         return same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
 
 

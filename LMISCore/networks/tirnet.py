@@ -19,6 +19,9 @@ Each decoder stage has two parts, with the paper's names:
 * ``position=True``: words of place need to know where a pixel is, which a convolutional encoder learns only slowly
   from its zero padding; the default lets the sentence tilt the light of each stage along rows and columns:
   ``A = (cos(X, p) + q . (row, column, row^2, column^2)) / tau`` with q linear in the sentence vector.
+
+Either part can be taken out, to see what it is worth, by ``rtmb=False`` and ``cdcb=False``; what stands in its place
+then is in ``tirnet_plain``.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from LMISCore.networks.options import check_choice, check_counts, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.networks.places import place_basis
 from LMISCore.networks.text_scaling import mean_and_deviation, sentence_vectors
+from LMISCore.networks.tirnet_plain import SentenceAddition, SkipAddition
 
 Variant = Literal["default", "release"]
 
@@ -89,6 +93,13 @@ class RetinexTextModulation(nn.Module):
         return x * factor.to(x.dtype), similarity, positive, negative_logits
 
 
+def refinement(channels: int) -> nn.Sequential:
+    """Two 3x3 convolutions of the lit features: CDCB's base."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1), nn.GELU(), nn.Conv2d(channels, channels, 3, padding=1)
+    )
+
+
 class ConsistentDetailCompensation(nn.Module):
     """CDCB: add the skip's detail ``D = K - avgpool3(K)`` where it agrees with the lit base.
 
@@ -97,9 +108,7 @@ class ConsistentDetailCompensation(nn.Module):
 
     def __init__(self, channels: int, scale_gate: bool) -> None:
         super().__init__()
-        self.base = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1), nn.GELU(), nn.Conv2d(channels, channels, 3, padding=1)
-        )
+        self.base = refinement(channels)
         self.query = nn.Conv2d(channels, channels, 1, bias=False)
         self.key = nn.Conv2d(channels, channels, 1, bias=False)
         self.gate_in = nn.Conv2d(2 * channels + 1, channels, 3, padding=1, bias=False)
@@ -145,31 +154,45 @@ class DecoderStage(nn.Module):
         text_channels: int,
         scale_gate: bool,
         position: bool,
+        rtmb: bool = True,
+        cdcb: bool = True,
     ) -> None:
         super().__init__()
         self.up = nn.Conv2d(in_channels, out_channels, 1)
         self.skip = nn.Conv2d(skip_channels, out_channels, 1, bias=False)
-        self.rtmb = RetinexTextModulation(out_channels, text_channels, position)
-        self.cdcb = ConsistentDetailCompensation(out_channels, scale_gate)
+        self.rtmb: RetinexTextModulation | SentenceAddition = (
+            RetinexTextModulation(out_channels, text_channels, position)
+            if rtmb
+            else SentenceAddition(out_channels, text_channels)
+        )
+        self.cdcb: ConsistentDetailCompensation | SkipAddition = (
+            ConsistentDetailCompensation(out_channels, scale_gate) if cdcb else SkipAddition(refinement(out_channels))
+        )
 
     def prepare(self, skip: Tensor) -> tuple[Tensor, Tensor]:
         """What the stage needs of its skip connection, free of text: detail and key, each ``(B, C_out, 2h, 2w)``."""
-        prepared: tuple[Tensor, Tensor] = self.cdcb.detail(self.skip(skip))
-        return prepared
+        projected: Tensor = self.skip(skip)
+        return self.cdcb.detail(projected) if isinstance(self.cdcb, ConsistentDetailCompensation) else (projected,) * 2
 
-    def forward(self, x: Tensor, detail: Tensor, key: Tensor, text: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Return the output ``(B, C_out, 2h, 2w)``, the stage's maps by name and the logits of ``L-``."""
+    def forward(
+        self, x: Tensor, detail: Tensor, key: Tensor, text: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
+        """Return the output ``(B, C_out, 2h, 2w)``, the stage's maps by name and, with RTMB, the logits of ``L-``."""
         # A 1x1 convolution commutes with bilinear interpolation (weights sum to 1): a quarter of the work before it.
         x = F.interpolate(self.up(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        lit, similarity, positive, negative_logits = self.rtmb(x, text)
-        out, weight, gate = self.cdcb(lit, detail, key, positive)
-        maps = {
-            "similarity": similarity,
-            "positive": positive,
-            "negative": negative_logits.sigmoid(),
-            "detail_weight": weight,
-            "detail_gate": gate,
-        }
+        maps: dict[str, Tensor] = {}
+        negative_logits: Tensor | None = None
+        if isinstance(self.rtmb, RetinexTextModulation):
+            lit, similarity, positive, negative_logits = self.rtmb(x, text)
+            maps |= {"similarity": similarity, "positive": positive, "negative": negative_logits.sigmoid()}
+        else:
+            lit = self.rtmb(x, text)
+            positive = self.rtmb.light(lit)
+        if isinstance(self.cdcb, ConsistentDetailCompensation):
+            out, weight, gate = self.cdcb(lit, detail, key, positive)
+            maps |= {"detail_weight": weight, "detail_gate": gate}
+        else:
+            out = self.cdcb(lit, detail)
         return out, maps, negative_logits
 
 
@@ -184,6 +207,7 @@ class TIRNet(LanguageGuidedNetwork):
         gate_scale: "sqrt" or "none"; None takes the variant's.
         text_scale: "fitted" or "none"; None takes the variant's.
         position: whether the sentence can tilt the light along rows and columns; None takes the variant's.
+        rtmb, cdcb: whether the decoder has that part; see the module's docstring.
     """
 
     name = "tirnet"
@@ -210,6 +234,8 @@ class TIRNet(LanguageGuidedNetwork):
         gate_scale: Literal["sqrt", "none"] | None = None,
         text_scale: Literal["fitted", "none"] | None = None,
         position: bool | None = None,
+        rtmb: bool = True,
+        cdcb: bool = True,
     ) -> None:
         super().__init__()
         check_counts(width=width, text_width=text_width)
@@ -221,7 +247,7 @@ class TIRNet(LanguageGuidedNetwork):
         check_choice("pool", self.pool, "tokens", "release")
         check_choice("gate_scale", self.gate_scale, "sqrt", "none")
         check_choice("text_scale", self.text_scale, "fitted", "none")
-        check_switches(position=position)
+        check_switches(position=position, rtmb=rtmb, cdcb=cdcb)
         self.text_width = text_width
         self.options: dict[str, Any] = {
             "width": width,
@@ -231,6 +257,8 @@ class TIRNet(LanguageGuidedNetwork):
             "gate_scale": self.gate_scale,
             "text_scale": self.text_scale,
             "position": position,
+            "rtmb": rtmb,
+            "cdcb": cdcb,
         }
         text_channels = 8 * width
         self.encoder = ImageEncoder(width)
@@ -241,7 +269,7 @@ class TIRNet(LanguageGuidedNetwork):
         c = width
         shapes = ((8 * c, 8 * c, 4 * c), (4 * c, 4 * c, 2 * c), (2 * c, 2 * c, c), (c, c, c))
         self.decoder = nn.ModuleList(
-            DecoderStage(a, s, o, text_channels, self.gate_scale == "sqrt", position) for a, s, o in shapes
+            DecoderStage(a, s, o, text_channels, self.gate_scale == "sqrt", position, rtmb, cdcb) for a, s, o in shapes
         )
         self.head = nn.Conv2d(c, 1, 1)
 
@@ -299,5 +327,6 @@ class TIRNet(LanguageGuidedNetwork):
         ):
             x, stage_maps, negative_logits = stage(x, detail, key, text)
             maps.update({f"{name}_{number}": value for name, value in stage_maps.items()})
-            intermediates[f"negative_logits_{number}"] = negative_logits
+            if negative_logits is not None:
+                intermediates[f"negative_logits_{number}"] = negative_logits
         return NetworkOutput(crop(self.head(x), features.size), maps, intermediates)

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from LMISCore.networks.blocks import as_bool, crop, masked_mean, returning_clamp
 from LMISCore.networks.contract import LanguageGuidedNetwork
 from LMISCore.networks.convnext import LEVELS, ConvNeXt
+from LMISCore.networks.normalised_product import wide
 from LMISCore.networks.options import check_choice, check_counts, check_depths, check_positive, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.networks.text_scaling import SentenceScaling, TokenScaling
@@ -205,5 +206,5 @@ class TMCA(LanguageGuidedNetwork):
             found[features_name] = features.levels[level]
             found.update(zip(weight_names, self.shared.weights(level), strict=True))
         if self.semantic_distance:
-            found["semantic"] = vector.float() - self.sentences.mean
+            found["semantic"] = wide(vector) - self.sentences.mean
         return found

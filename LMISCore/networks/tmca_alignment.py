@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from LMISCore.networks.normalised_product import wide
 from LMISCore.networks.places import place_basis
 
 NORM_EPS = 1e-6
@@ -79,7 +80,7 @@ class TargetEnhancement(nn.Module):
             pixels: unit vectors of the pixels in the shared space, ``(B, E, H, W)``.
             text: unit vectors of the sentences, ``(B, E)``.
         """
-        cosine = torch.einsum("behw,be->bhw", pixels.float(), text.float()).unsqueeze(1)
+        cosine = torch.einsum("behw,be->bhw", wide(pixels), wide(text)).unsqueeze(1)
         focus = (F.softplus(self.gain_raw) * cosine + self.offset).sigmoid()
         return features * (1 + self.strength * focus).to(features.dtype), focus
 

@@ -39,13 +39,29 @@ def fingerprint(mask: npt.NDArray[np.bool_], matrix: npt.NDArray[np.float64]) ->
     box = bounding_box(mask)
     if box is None:
         return EMPTY
-    first = [part.start for part in reversed(box)]
     inside = mask[box]
+    k, j, i = (part.start for part in box)
+    return packed_fingerprint(np.packbits(inside), inside.shape, (k, j, i), matrix)
+
+
+def packed_fingerprint(
+    bits: npt.NDArray[np.uint8], shape: tuple[int, ...], first: tuple[int, int, int], matrix: npt.NDArray[np.float64]
+) -> str:
+    """Return the fingerprint of a mask that is packed already.
+
+    Args:
+        bits: voxels of the smallest box that holds the mask, eight to a byte.
+        shape: of that box, (K, J, I).
+        first: index k, j, i of its first voxel.
+        matrix: as in :func:`fingerprint`.
+    """
+    k, j, i = first
     if np.linalg.det(matrix[:3, :3]) < 0:
-        inside, first[2] = inside[::-1], box[0].stop - 1
-    digest = hashlib.sha256(repr(inside.shape).encode())
-    digest.update(np.packbits(inside).tobytes())
-    x, y, z = (matrix @ [*first, 1.0])[:3]
+        bits = np.packbits(np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape)[::-1])
+        k += shape[0] - 1
+    digest = hashlib.sha256(repr(tuple(shape)).encode())
+    digest.update(bits.tobytes())
+    x, y, z = (matrix @ [i, j, k, 1.0])[:3]
     # Far more than rounding in a file, far less than a voxel.
     tolerance = float(np.linalg.norm(matrix[:3, :3], axis=0).min()) / 10
     return f"{digest.hexdigest()[:32]} at {x:.4f} {y:.4f} {z:.4f} within {tolerance:.3g}"
