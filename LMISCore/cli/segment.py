@@ -92,6 +92,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     parser.add_argument(
         "--language", metavar="CODE", help="language of the report, such as en or de (default: told by its words)"
     )
+    parser.add_argument(
+        "--ask-air", action="store_true", help="ask slices in HU too that show nothing but air (they are skipped else)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of the table")
     parser.set_defaults(run=run)
     return parser
@@ -130,6 +133,7 @@ def run(args: argparse.Namespace) -> int:
         overlay=not args.no_overlay,
         agreement=not args.no_agreement,
         language=args.language,
+        skip_air=not args.ask_air,
         scrub=args.scrub,
     )
     bar = _Bar(sys.stderr.isatty())

@@ -48,6 +48,16 @@ class Platt:
         """Where a threshold on the network's own probability has moved to."""
         return float(self.probability(before))
 
+    def share_of(self, threshold: float, share: float) -> float:
+        """Where a share of the threshold on the network's own probability has moved to, from where that one has.
+
+        >>> Platt().share_of(0.5, 0.5)
+        0.25
+        """
+        if share == 1 or self == Platt():
+            return threshold * share
+        return self.threshold(float(self.undo(threshold)) * share)
+
 
 def fit_platt(logits: ArrayLike, counts: ArrayLike, positive: ArrayLike) -> Platt | None:
     """Maximum likelihood by Newton's method on groups of equal logits.

@@ -34,7 +34,7 @@ def network_of(predictor: Predictor) -> ObedientNetwork:
     return network
 
 
-def tirnet(device: torch.device, batch_size: int = 2, seed: int = 1) -> Predictor:
+def tirnet(device: torch.device, batch_size: int = 2, seed: int = 1, precision: str = "fp32") -> Predictor:
     torch.manual_seed(seed)
     network = create_network("tirnet", width=4, text_width=4)
     card = obedient_card(
@@ -43,7 +43,8 @@ def tirnet(device: torch.device, batch_size: int = 2, seed: int = 1) -> Predicto
         image={**obedient_card().image, "size": [32, 32]},
         thresholds={"mask": 0.5, "presence": 0.0},
     )
-    return Predictor(Checkpoint(network, card, NOWHERE, "b" * 64), str(device), batch_size, encoder=WordEncoder())
+    checkpoint = Checkpoint(network, card, NOWHERE, "b" * 64)
+    return Predictor(checkpoint, str(device), batch_size, precision=precision, encoder=WordEncoder())
 
 
 def noise_volume(slices: int = 5) -> Volume:

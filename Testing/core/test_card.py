@@ -133,7 +133,7 @@ def test_an_unknown_key_is_named() -> None:
 
 
 def test_a_card_of_a_later_format_asks_for_an_update_whatever_else_it_holds() -> None:
-    with pytest.raises(InputError, match=r"format 7 .* formats up to 1; update LMISCore"):
+    with pytest.raises(InputError, match=r"format 7 .* formats up to 2; update LMISCore"):
         Card.from_dict({"format_version": 7, "layers": "unheard of"})
 
 

@@ -153,7 +153,7 @@ def test_tensors_that_are_not_the_networks_are_named(saved: Path, change: Any, w
         ({"network_options": {"width": -4, "text_width": 6}}, ("cannot build",)),
         ({"network_options": {"width": 8, "text_width": 6}}, ("network of another size",)),
         ({"network_options": {"width": 4, "text_width": 7}}, ("width 6", "width 7")),
-        ({"format_version": 2}, ("update LMISCore",)),
+        ({"format_version": 3}, ("update LMISCore",)),
         ({"colour": "grey"}, ("unknown key 'colour'",)),
     ],
 )

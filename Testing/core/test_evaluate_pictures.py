@@ -27,7 +27,6 @@ from LMISCore.evaluation.robustness import CHANGES
 from LMISCore.inference.predictor import Predictor
 from LMISCore.inference.slices import SlicePictures
 from LMISCore.volumes.files import read_volume, write_volume
-from LMISCore.volumes.intensity import Normaliser
 from LMISCore.volumes.volume import Geometry, Volume
 
 
@@ -61,8 +60,8 @@ def test_a_changed_picture_in_hounsfield_units_is_still_taken_for_one(
     kinds: list[str] = []
     prepare = Asker.prepare
 
-    def recording(self: Asker, volume: Volume, fitted: Normaliser | None = None) -> SlicePictures:
-        prepared = prepare(self, volume, fitted)
+    def recording(self: Asker, *given: Any) -> SlicePictures:
+        prepared = prepare(self, *given)
         kinds.append(prepared.normaliser.kind)
         return prepared
 

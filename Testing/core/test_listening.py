@@ -17,7 +17,7 @@ from evaluation_makers import (
 )
 from torch import Tensor
 
-from LMISCore.data.lungs import AXIAL_ZONES, LungGeometry
+from LMISCore.data.lungs import AXIAL_ZONES, FRONTAL_ZONES, LungGeometry
 from LMISCore.evaluation import conditions
 from LMISCore.evaluation.asking import Asker
 from LMISCore.evaluation.conditions import (
@@ -33,7 +33,7 @@ from LMISCore.evaluation.conditions import (
 )
 from LMISCore.evaluation.evaluate import evaluate
 from LMISCore.evaluation.obedience import measure_lung, places_in_view
-from LMISCore.evaluation.places import ALL_LUNGS, ALL_ZONES, FRONTAL_ZONES, zones_of
+from LMISCore.evaluation.places import ALL_LUNGS, ALL_ZONES, zones_of
 from LMISCore.evaluation.tables import markdown
 from LMISCore.networks.outputs import ImageFeatures
 from LMISCore.text.findings import Vocabulary

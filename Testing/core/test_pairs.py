@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from LMISCore.data.lungs import LungGeometry, lung_geometry, named_zones
+from LMISCore.data.lungs import FRONTAL_ZONES, LungGeometry, lung_geometry, named_zones
 from LMISCore.text.places import lvit_axial_words
 from LMISCore.training.pairs import KINDS, FindingWords, PairSampler, SlicePlaces, count_pieces, side_cut, side_sentence
 
@@ -124,6 +124,27 @@ def test_own_sentences_need_no_rewriting() -> None:
     for seed in range(100):
         text = sampler.draw(places(RIGHT_POSTERIOR, LEFT_ANTERIOR), np.random.default_rng(seed)).text
         assert lvit_axial_words(text) == text
+
+
+def test_thirds_are_named_as_the_picture_lies() -> None:
+    on_top = places((7, 45))
+    frontal = PairSampler(EVEN, WORDS, FRONTAL_ZONES)
+    drawn = [frontal.make("zone", on_top, np.random.default_rng(seed)) for seed in range(20)]
+    assert all("upper left lung" in item.text.lower() for item in drawn)
+    rows = np.flatnonzero(drawn[0].mask.any(1))
+    assert (rows.min(), rows.max()) == (7, 14), "the upper third of the rows 6 to 35, and the lesion from row 7 on"
+    empty = " ".join(frontal.make("empty_place", on_top, np.random.default_rng(seed)).text for seed in range(60))
+    assert "lower left lung" in empty and "middle right lung" in empty
+    assert not any(word in empty for word in ("anterior", "posterior", "upper left"))
+
+
+def test_without_names_of_thirds_lungs_alone_are_named() -> None:
+    sampler = PairSampler(EVEN, WORDS, ())
+    one = places(RIGHT_POSTERIOR)
+    assert set(sampler.options(one)) == set(KINDS) - {"zone"}
+    for seed in range(60):
+        text = sampler.draw(one, np.random.default_rng(seed)).text
+        assert not any(word in text for word in ("anterior", "middle", "posterior", ", all ")) and "  " not in text
 
 
 def test_the_plainest_side_sentence() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -169,10 +168,10 @@ def test_bf16_is_taken_only_where_the_hardware_has_it(monkeypatch: pytest.Monkey
 
 
 def test_bf16_probabilities_stay_near_those_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor = tirnet(torch.device("cpu"))
-    plain = predictor.network_probability(np.random.default_rng(0).random((2, 3, 32, 32), dtype=np.float32), [LEFT])
-    predictor.engine.precision = replace(predictor.engine.precision, name="bf16", dtype=torch.bfloat16)
-    rough = predictor.network_probability(np.random.default_rng(0).random((2, 3, 32, 32), dtype=np.float32), [LEFT])
+    pictures = np.random.default_rng(0).random((2, 3, 32, 32), dtype=np.float32)
+    plain = tirnet(torch.device("cpu")).network_probability(pictures, [LEFT])
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    rough = tirnet(torch.device("cpu"), precision="bf16").network_probability(pictures, [LEFT])
     assert 0 < np.abs(plain - rough).max() < 0.02
 
 

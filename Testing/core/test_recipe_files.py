@@ -242,7 +242,7 @@ def test_network_and_loss_of_every_bundled_recipe_can_be_built(name: str, varian
 @pytest.mark.parametrize(
     ("overrides", "match"),
     [
-        (["loss={rcg: 1, sb: 2}"], r"loss\.rcg, loss\.sb are unknown to it, expected some of bs, rgc, segmentation\.$"),
+        (["loss={rcg: 1, sb: 2}"], r"loss\.rcg, loss\.sb are unknown to it, expected some of bs, presence, rgc"),
         (["network.options={width: 2.5}"], r"width is 2\.5, expected a whole number"),
         (["network.options={widht: 8}"], r"cannot be built .*widht"),
         (["network.initial=somewhere"], r"network\.initial is somewhere, but the image encoder of tirnet is its own"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from obedient import obedient_card
@@ -36,18 +37,20 @@ def save_tiny_encoder(folder: Path) -> Path:
     return folder
 
 
-def save_tiny_checkpoint(path: Path, encoder_folder: Path, convention: str = "percentile") -> Path:
-    """TIRNet of width 4 with random weights, which takes any intensities by default.
+def save_tiny_checkpoint(
+    path: Path, encoder_folder: Path, convention: str = "percentile", network_name: str = "tirnet", **options: Any
+) -> Path:
+    """A network with random weights, TIRNet of width 4 unless told, which takes any intensities by default.
 
     Both thresholds are so low that every voxel is marked.
     """
     encoder = create_encoder(encoder_folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = create_network("tirnet", width=4, text_width=WIDTH)
+        network = create_network(network_name, text_width=WIDTH, **(options or {"width": 4}))
     card = obedient_card(
         name="tiny",
-        network="tirnet",
+        network=network_name,
         network_options=network.options,
         text_encoder=encoder.describe(),
         image={**obedient_card().image, "size": [32, 32], "convention": convention},
