@@ -8,7 +8,7 @@ from LanguageSegmentLib.failures import sentenceFor
 from LanguageSegmentLib.serving import ServingWorker
 from LanguageSegmentLib.translation import tr as _
 from LanguageSegmentLib.worker_messages import JobMessages
-from LMISCore.errors import LMISError
+from LMISCore.errors import Cancelled, LMISError
 
 
 class DeviceProbe:
@@ -57,6 +57,9 @@ class DeviceProbe:
         device, self._asked = self._asked, ""
         try:
             self._answers[device] = _words(self._messages.outcome())
+        except Cancelled:
+            # Nothing is known, as the worker was ended; it may be asked again.
+            return False
         except LMISError as error:
             self._answers[device] = sentenceFor(error)
         return False

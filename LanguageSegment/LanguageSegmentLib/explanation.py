@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-import slicer.util
 
+from LanguageSegmentLib.map_files import readingMap
+from LanguageSegmentLib.portions import Portions, Work, allAtOnce
 from LanguageSegmentLib.runner import SubprocessRunner, WorkerRunner
 from LanguageSegmentLib.temporary import temporaryFolder
 from LanguageSegmentLib.translation import tr as _
-from LanguageSegmentLib.volume_files import geometryOf, writeNode
+from LanguageSegmentLib.volume_files import geometryOf, writingNode
 from LanguageSegmentLib.worker_messages import JobMessages, Progress
 from LMISCore.errors import Cancelled, InputError
-from LMISCore.volumes.files import read_volume
 
 MAP_ATTRIBUTE = "LanguageSegment.Explanation"
 _COLOURS = "vtkMRMLColorTableNodeFileColdToHotRainbow.txt"
@@ -87,7 +87,9 @@ class ExplanationRun:
         self._voxelsChanged = volumeNode.GetImageData().GetMTime()
         self._scene = volumeNode.GetScene()
         if self._scene is None:
-            raise InputError(f"The volume {volumeNode.GetName()!r} is in no scene; add it to one first.")
+            raise InputError(
+                _("The volume {name!r} is in no scene; add it to one first.").format(name=volumeNode.GetName())
+            )
         self._sentence = sentence
         self._messages = JobMessages(progress)
         self._found: Explanation | None = None
@@ -96,15 +98,22 @@ class ExplanationRun:
         self._observation: int | None = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onClose)
         path = Path(self._folder.name, "volume.nrrd")
         job = {"task": "explain", "volume": str(path), "text": sentence, "out": str(path.parent / "maps")}
+        self._starting = Portions(self._start(path, {**job, **(options or {})}))
+        self._cancelled = False
         try:
-            writeNode(path, volumeNode)
-            self._runner.start({**job, **(options or {})}, self._onMessage)
+            self._isStarted = not self._starting.go(0)
         except BaseException:
             self.close()
             raise
 
+    def _start(self, path: Path, job: dict[str, Any]) -> Work[None]:
+        """Hand the volume to the worker and start it."""
+        yield from writingNode(path, self._volumeNode)
+        self._runner.start(job, self._onMessage)
+
     def cancel(self) -> None:
         """Ask the run to stop."""
+        self._cancelled = True
         self._runner.cancel()
 
     def poll(self) -> bool:
@@ -116,6 +125,11 @@ class ExplanationRun:
         if self._found is not None:
             return False
         try:
+            if not self._isStarted:
+                if self._cancelled:
+                    raise Cancelled(_("Cancelled as asked; nothing was written."))
+                self._isStarted = not self._starting.go()
+                return True
             if self._runner.poll():
                 return True
             self._found = self._explanation()
@@ -156,11 +170,13 @@ class ExplanationRun:
     def _explanation(self) -> Explanation:
         volume = self._volumeNode
         if volume.GetScene() is not self._scene:
-            raise Cancelled("The volume was removed while the sentence was explained; nothing was put into the scene.")
+            raise Cancelled(
+                _("The volume was removed while the sentence was explained; nothing was put into the scene.")
+            )
         result = self._messages.outcome()
         image = volume.GetImageData()
         if image is None or image.GetMTime() != self._voxelsChanged or not geometryOf(volume).same_as(self._geometry):
-            raise InputError("The volume was changed while the sentence was explained; explain it again.")
+            raise InputError(_("The volume was changed while the sentence was explained; explain it again."))
         maps = tuple(
             ExplanationMap(each["name"], each["meaning"], Path(each["path"]), *map(float, each["range"]))
             for each in result["maps"]
@@ -169,7 +185,20 @@ class ExplanationRun:
 
 
 def showMap(explanation: Explanation, name: str, node: Any = None) -> Any:
-    """Put one map into the scene as a scalar volume on its volume's grid, in the place of ``node`` if that is given.
+    """Put one map into the scene; see :func:`showingMap`."""
+    return allAtOnce(showingMap(explanation, name, node))
+
+
+def showingMap(explanation: Explanation, name: str, node: Any = None) -> Work[Any]:
+    """Read one map in portions, and put it into the scene in the last one.
+
+    Args:
+        explanation: with the map.
+        name: of the map.
+        node: in whose place it goes; None, or one that left the scene, makes a new one.
+
+    Returns:
+        the node, a scalar volume on the grid of the explained volume.
 
     Raises:
         InputError: if there is no such map, its file is gone, or the volume left the scene.
@@ -177,27 +206,33 @@ def showMap(explanation: Explanation, name: str, node: Any = None) -> Any:
     found = next((each for each in explanation.maps if each.name == name), None)
     if found is None:
         raise InputError(f"There is no map {name!r}; there are {', '.join(each.name for each in explanation.maps)}.")
-    volume = explanation.volumeNode
-    scene = volume.GetScene()
-    if scene is None or volume.GetImageData() is None:
-        raise InputError("The explained volume is no longer in the scene; explain the sentence again.")
-    array = read_volume(found.path).array
-    if volume.GetImageData().GetDimensions()[::-1] != array.shape:
-        raise InputError("The explained volume was changed; explain the sentence again.")
+    _sceneOf(explanation)
+    image = yield from readingMap(found.path)
+    scene, volume = _sceneOf(explanation), explanation.volumeNode
+    if volume.GetImageData().GetDimensions() != image.GetDimensions():
+        raise InputError(_("The explained volume was changed; explain the sentence again."))
     if node is None or node.GetScene() is not scene:
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName("Explanation"))
         node.SetAttribute(MAP_ATTRIBUTE, "1")
     node.SetName(_("Explanation: {name}").format(name=found.name))
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     node.CopyOrientation(volume)
-    slicer.util.updateVolumeFromArray(node, array)
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(_COLOURS)
+    # Before the voxels come: looking through all of them for a window takes long.
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(found.lowest, max(found.highest, found.lowest + 1e-6))
+    node.SetAndObserveImageData(image)
     return node
+
+
+def _sceneOf(explanation: Explanation) -> Any:
+    scene = explanation.volumeNode.GetScene()
+    if scene is None or explanation.volumeNode.GetImageData() is None:
+        raise InputError(_("The explained volume is no longer in the scene; explain the sentence again."))
+    return scene
 
 
 def legend(explanation: Explanation, name: str) -> str:

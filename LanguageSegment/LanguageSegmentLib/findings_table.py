@@ -21,7 +21,10 @@ from LanguageSegmentLib.translation import tr as _
 from LMISCore.text.report import State
 
 NOT_RUN = "not run"
-FORCEABLE = frozenset(state.value for state in (State.NEGATED, State.UNCERTAIN, State.ABSENT, State.NOT_COVERED))
+FORCEABLE = frozenset(
+    state.value
+    for state in (State.NEGATED, State.UNCERTAIN, State.HISTORICAL, State.NORMAL, State.ABSENT, State.NOT_COVERED)
+)
 CSV_COLUMNS = (
     "id", "field", "sentence", "state", "reason", "forced", "segment", "segment_id", "presence", "volume_ml",
     "volume_is_nominal", "edited_by_hand", "agreement",

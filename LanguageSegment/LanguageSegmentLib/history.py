@@ -16,7 +16,8 @@ import slicer
 import vtk
 
 from LanguageSegmentLib.marks import isEditedByHand, markBindings, markEdits, writingMasks
-from LanguageSegmentLib.masks import MaskBox, readMask, writeMask
+from LanguageSegmentLib.masks import MaskBox, addSegment, readMask, writeMask
+from LanguageSegmentLib.translation import tr as _
 from LanguageSegmentLib.tying import matchSegments
 from LMISCore.errors import InputError
 
@@ -78,8 +79,10 @@ def stepBack(segmentationNode: Any, replaceEdited: bool = False) -> bool:
         segment = segmentation.GetSegment(segmentId)
         if segment is not None and not replaceEdited and isEditedByHand(segmentationNode, segmentId):
             raise InputError(
-                f"The segment {segment.GetName()!r} was edited by hand, expected it as it was made; undo the edit "
-                "first, or ask for edited segments to be replaced."
+                _(
+                    "The segment {name!r} was edited by hand, expected it as it was made; undo the edit first, or ask "
+                    "for edited segments to be replaced."
+                ).format(name=segment.GetName())
             )
     with writingMasks(segmentationNode):
         for segmentId, before in steps.pop().items():
@@ -118,14 +121,19 @@ def _before(segmentationNode: Any, segmentId: str) -> _Before | None:
 
 def _restore(segmentationNode: Any, segmentId: str, before: _Before) -> None:
     segmentation = segmentationNode.GetSegmentation()
-    if segmentation.GetSegment(segmentId) is None:
-        segmentation.AddEmptySegment(segmentId, before.segment.GetName(), before.segment.GetColor())
-        segmentation.SetSegmentIndex(segmentId, min(before.place, segmentation.GetNumberOfSegments() - 1))
-    segment = segmentation.GetSegment(segmentId)
-    if before.mask is None:
+    gone = segmentation.GetSegment(segmentId) is None
+    name, colour = before.segment.GetName(), before.segment.GetColor()
+    if gone and before.mask is not None:
+        addSegment(segmentationNode, segmentId, name, colour, before.mask)
+    elif gone:
+        segmentation.AddEmptySegment(segmentId, name, colour)
+    elif before.mask is None:
         segmentation.ClearSegment(segmentId)
     else:
         writeMask(segmentationNode, segmentId, before.mask)
+    if gone:
+        segmentation.SetSegmentIndex(segmentId, min(before.place, segmentation.GetNumberOfSegments() - 1))
+    segment = segmentation.GetSegment(segmentId)
     # Segments that share a layer are told apart by their label, which is the layer's affair.
     label = segment.GetLabelValue()
     segment.DeepCopyMetadata(before.segment)

@@ -20,6 +20,7 @@ import slicer
 import slicer.util
 
 from LanguageSegmentLib.packages import InstallPlan, bundledVersions, constraintLines, installPlan
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import Cancelled, InputError, LMISError, MissingDependencyError
 
 REQUESTER = "LanguageSegment"
@@ -61,15 +62,16 @@ def install(wheels: str | Path | None = None, ask: Ask | None = None) -> Install
         return InstallReport((), (), ())
     folder = None if wheels is None else _wheelFolder(Path(wheels))
     if not (ask or _askInSlicer)(*_question(plan, folder)):
-        raise Cancelled("Installing the Python packages was declined; nothing was installed.")
+        raise Cancelled(_("Installing the Python packages was declined; nothing was installed."))
     before = bundledVersions()
     messages: list[str] = []
     if plan.torch is not None and folder is None:
         _installTorch(plan.torch)
     elif plan.torch is not None:
         messages.append(
-            "PyTorch is not installed and is not taken from the folder; run this in a terminal: PythonSlicer -m pip "
-            f'install --no-index --find-links "{folder}" "{plan.torch}"'
+            _("PyTorch is not installed and is not taken from the folder; run this in a terminal: {command}").format(
+                command=f'PythonSlicer -m pip install --no-index --find-links "{folder}" "{plan.torch}"'
+            )
         )
     with _constraints() as constraints:
         source = [] if folder is None else ["--no-index", "--find-links", str(folder)]
@@ -80,36 +82,54 @@ def install(wheels: str | Path | None = None, ask: Ask | None = None) -> Install
             _ensure(list(plan.packages), source, constraints)
     changed = {name: version for name, version in bundledVersions().items() if before.get(name, version) != version}
     for name, version in changed.items():
-        messages.append(f"{name} was {before[name]} as Slicer brought it and now is {version}; reinstall Slicer.")
+        messages.append(
+            _("{name} was {before} as Slicer brought it and now is {version}; reinstall Slicer.").format(
+                name=name, before=before[name], version=version
+            )
+        )
     missing = installPlan().all()
     if missing:
-        messages.append(f"Still missing: {', '.join(missing)}; restart Slicer and try again.")
+        messages.append(
+            _("Still missing: {packages}; restart Slicer and try again.").format(packages=", ".join(missing))
+        )
     return InstallReport(tuple(part for part in plan.all() if part not in missing), missing, tuple(messages))
 
 
 def _checkBundled(plan: InstallPlan) -> None:
     for package in plan.tooOld:
         raise LMISError(
-            f"This 3D Slicer brings {package.name} {package.installed}, but {package.requirement} is needed and "
-            "Slicer's own packages are not replaced; use a newer 3D Slicer."
+            _(
+                "This 3D Slicer brings {name} {installed}, but {requirement} is needed and Slicer's own packages are "
+                "not replaced; use a newer 3D Slicer."
+            ).format(name=package.name, installed=package.installed, requirement=package.requirement)
         )
 
 
 def _wheelFolder(folder: Path) -> Path:
     if not folder.is_dir() or not any(folder.glob("*.whl")):
-        raise InputError(f"The folder {folder} holds no wheels; give one filled by pip download on another computer.")
+        raise InputError(
+            _("The folder {folder} holds no wheels; give one filled by pip download on another computer.").format(
+                folder=folder
+            )
+        )
     return folder.resolve()
 
 
 def _question(plan: InstallPlan, folder: Path | None) -> tuple[str, str]:
     parts = [*plan.packages, *filter(None, [plan.encoder])]
     count = len(parts) + (plan.torch is not None and folder is None)
-    source = "downloaded" if folder is None else f"taken from {folder}"
-    question = (
-        f"To segment a report, {count} Python {'package' if count == 1 else 'packages'} and what they depend on are "
-        f"{source} and installed into Slicer's Python. Nothing that Slicer brings is replaced. Continue?"
-    )
-    lines = [f"{plan.torch} (through the PyTorch extension)"] if plan.torch is not None and folder is None else []
+    if folder is None:
+        question = _(
+            "To segment a report, Python packages are missing ({count}); they and what they depend on are downloaded "
+            "and installed into Slicer's Python. Nothing that Slicer brings is replaced. Continue?"
+        ).format(count=count)
+    else:
+        question = _(
+            "To segment a report, Python packages are missing ({count}); they and what they depend on are taken from "
+            "{folder} and installed into Slicer's Python. Nothing that Slicer brings is replaced. Continue?"
+        ).format(count=count, folder=folder)
+    through = _("{package} (through the extension PyTorch)").format(package=plan.torch)
+    lines = [through] if plan.torch is not None and folder is None else []
     return question, "\n".join([*lines, *parts])
 
 
@@ -122,16 +142,20 @@ def _installTorch(requirement: str) -> None:
         PyTorchUtils = importlib.import_module("PyTorchUtils")
     except ImportError as error:
         raise MissingDependencyError(
-            "PyTorch is needed and the extension PyTorch is not installed; install it with the Extensions Manager and "
-            "restart Slicer."
+            _(
+                "PyTorch is needed and the extension PyTorch is not installed; install it with the Extensions Manager "
+                "and restart Slicer."
+            )
         ) from error
     logic = PyTorchUtils.PyTorchUtilsLogic()
     try:
         torch = logic.installTorch(askConfirmation=True, torchVersionRequirement=requirement.removeprefix("torch"))
     except (CalledProcessError, ImportError) as error:
-        raise LMISError("PyTorch could not be installed; see the module PyTorch Utils, and restart Slicer.") from error
+        raise LMISError(
+            _("PyTorch could not be installed; see the module PyTorch Utils, and restart Slicer.")
+        ) from error
     if torch is None:
-        raise Cancelled("Installing PyTorch was declined; nothing was installed.")
+        raise Cancelled(_("Installing PyTorch was declined; nothing was installed."))
 
 
 @contextlib.contextmanager
@@ -175,6 +199,8 @@ def _oneSentence(arguments: Sequence[str]) -> Iterator[None]:
     except CalledProcessError as error:
         names = ", ".join(part for part in arguments if part[0].isalpha())
         raise LMISError(
-            f"pip could not install {names} (exit code {error.returncode}); the Python console shows why. Without a "
-            "network, give a folder of wheels."
+            _(
+                "pip could not install {names} (exit code {code}); the Python console shows why; without a network, "
+                "give a folder of wheels."
+            ).format(names=names, code=error.returncode)
         ) from error

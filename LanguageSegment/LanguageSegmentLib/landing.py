@@ -20,9 +20,15 @@ from LanguageSegmentLib.binding import (
     segmentsOf,
     sentencesOf,
 )
+from LanguageSegmentLib.links import isTied, segmentsIn
+from LanguageSegmentLib.masks import MaskBox, gridMatrix, reading
+from LanguageSegmentLib.portions import Work
+from LanguageSegmentLib.report_nodes import nodesOf
 from LanguageSegmentLib.report_sources import ReportSource
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import InputError
-from LMISCore.volumes.segmentation import TAG_PREFIX, SegmentData
+from LMISCore.volumes.packed import read_masks
+from LMISCore.volumes.segmentation import TAG_PREFIX
 
 
 @dataclass
@@ -55,6 +61,24 @@ class SegmentReportResult:
     writtenNodes: list[Any] = field(default_factory=list)
 
 
+@dataclass(frozen=True, eq=False)
+class MadeSegment:
+    """A segment as the worker made it.
+
+    Attributes:
+        name, colour: of the segment; red, green, blue from 0 to 1.
+        mask: never empty.
+        tags: plain text by key.
+        terminology: Slicer's terminology entry as text, or None.
+    """
+
+    name: str
+    colour: tuple[float, float, float]
+    mask: MaskBox
+    tags: Mapping[str, str]
+    terminology: str | None = None
+
+
 @dataclass
 class Landing:
     """A finished run and where it is to go; see ``SegmentReportOptions`` for the choices.
@@ -64,7 +88,7 @@ class Landing:
         volumeNode: that was segmented.
         source: the report.
         rows: of the worker.
-        segments: of the worker's file, by its segment ids.
+        segments: that the worker made, by its segment ids.
         provenance: of the worker.
         messages, log: sentences so far.
         probabilities: by sentence id, files of kept probabilities.
@@ -74,7 +98,7 @@ class Landing:
     volumeNode: Any
     source: ReportSource
     rows: Sequence[Mapping[str, Any]]
-    segments: Mapping[str, SegmentData]
+    segments: Mapping[str, MadeSegment]
     provenance: dict[str, Any]
     segmentationNode: Any = None
     onePerField: bool = False
@@ -170,7 +194,7 @@ class _Lander:
         return node
 
     def _put(
-        self, node: Any, rows: Iterable[dict[str, Any]], masks: Mapping[str, SegmentData | None]
+        self, node: Any, rows: Iterable[dict[str, Any]], masks: Mapping[str, MadeSegment | None]
     ) -> dict[str, SegmentRecord]:
         landing = self._landing
         edited = set() if landing.replaceEdited else set(editedSegments(node))
@@ -180,7 +204,9 @@ class _Lander:
             there = {segmentId for other, segmentId in segmentsOf(self._report, row["key"]) if other is node}
             if there & edited:
                 name = node.GetSegmentation().GetSegment(sorted(there & edited)[0]).GetName()
-                self._messages.append(f"The segment {name!r} was edited by hand and is kept as it is.")
+                self._messages.append(
+                    _("The segment {name!r} was edited by hand and is kept as it is.").format(name=name)
+                )
                 row["segment_id"], row["segmentation_id"] = sorted(there & edited)[0], node.GetID()
                 continue
             data = masks[row["key"]]
@@ -196,20 +222,54 @@ class _Lander:
         return {each.sentenceKey: replace(each, mask=None) for each in records if each.mask is not None}
 
 
-def _record(key: str, data: SegmentData | None) -> SegmentRecord:
-    if data is None:
+def _record(key: str, made: MadeSegment | None) -> SegmentRecord:
+    if made is None:
         return SegmentRecord(key, None, "", (1.0, 1.0, 1.0))
-    tags = {name.removeprefix(TAG_PREFIX): value for name, value in data.tags.items()}
-    return SegmentRecord(key, data.mask, data.name, data.colour, tags, _terminology(data))
+    tags = {name.removeprefix(TAG_PREFIX): value for name, value in made.tags.items()}
+    return SegmentRecord(key, made.mask, made.name, made.colour, tags, made.terminology)
 
 
-def _terminology(data: SegmentData) -> str | None:
-    if data.terminology is None:
-        return None
-    # slicerio is there, as it has just read the file.
-    from slicerio.segmentation import terminology_entry_to_string
+def gettingReady(volumeNode: Any, about: Sequence[Mapping[str, Any]], path: str | None) -> Work[dict[str, MadeSegment]]:
+    """Do in portions what would hold the window up when the segments land; the scene is not touched.
 
-    return str(terminology_entry_to_string(data.terminology))
+    Args:
+        volumeNode: that was segmented.
+        about: "segment_data" of the worker.
+        path: of its masks, None if there are none.
+
+    Returns:
+        the segments by the worker's ids, their masks made ready.
+
+    Raises:
+        InputError: if the file is missing or damaged.
+    """
+    packed = {} if path is None else read_masks(path)
+    yield
+    matrix = gridMatrix(volumeNode)
+    made = {}
+    for each in about:
+        mask = MaskBox(packed[each["id"]], matrix)
+        yield from mask.makingReady()
+        red, green, blue = each["colour"]
+        made[each["id"]] = MadeSegment(each["name"], (red, green, blue), mask, each["tags"], each["terminology"])
+    # What is compared and kept to step back to: looked at once, these masks are remembered.
+    for node in nodesOf(volumeNode.GetScene(), "vtkMRMLSegmentationNode"):
+        for segmentId, _segment in segmentsIn(node) if isTied(node) else ():
+            box = yield from reading(node, segmentId)
+            if box is not None:
+                box.measure()
+            yield
+    return made
+
+
+def countMessage(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many of the worker's rows have a segment, in a sentence."""
+    count = sum(row["segment_id"] is not None for row in rows)
+    if not count:
+        return _("None of the {total} sentences has a segment.").format(total=len(rows))
+    if count == 1:
+        return _("1 of {total} sentences has a segment.").format(total=len(rows))
+    return _("{count} of {total} sentences have a segment.").format(count=count, total=len(rows))
 
 
 def checkChoices(segmentationNode: Any, onePerField: bool) -> None:
@@ -221,6 +281,10 @@ def checkChoices(segmentationNode: Any, onePerField: bool) -> None:
     if segmentationNode is None:
         return
     if not segmentationNode.IsA("vtkMRMLSegmentationNode"):
-        raise InputError(f"The node {segmentationNode.GetName()!r} is no segmentation; choose a segmentation node.")
+        raise InputError(
+            _("The node {name!r} is no segmentation; choose a segmentation node.").format(
+                name=segmentationNode.GetName()
+            )
+        )
     if onePerField:
-        raise InputError("A segmentation was given and one for each field was asked for; choose one of the two.")
+        raise InputError(_("A segmentation was given and one for each field was asked for; choose one of the two."))

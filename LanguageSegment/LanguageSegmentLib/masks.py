@@ -1,137 +1,236 @@
 """Masks of segments: written and read as the box that holds them, without temporary nodes and without the whole grid.
 
 A mask of 512 x 512 x 200 voxels is 52 MB; what is written to a segment, kept to step back to and compared is the box
-around its voxels.
+around its voxels. What takes long can be done beforehand, a portion at a time: ``makingReady`` builds the image that
+:func:`writeMask` then only hands over, and ``reading`` reads a mask that :func:`readMask` then has at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import vtk_to_numpy
 
+from LanguageSegmentLib.portions import Work, allAtOnce, slabs
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import InputError
-from LMISCore.volumes.fingerprint import EMPTY, bounding_box, fingerprint
+from LMISCore.volumes.fingerprint import EMPTY, packed_fingerprint
+from LMISCore.volumes.packed import PackedMask, pack_mask
 
-_REPRESENTATION = "Binary labelmap"
+REPRESENTATION = "Binary labelmap"
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_MOST_REMEMBERED = 64
 
 
 @dataclass(frozen=True, eq=False)
 class MaskBox:
-    """The voxels of a mask inside the smallest box that holds them all.
+    """A packed mask at its place in a segmentation.
 
     Attributes:
-        bits: of ``shape``, packed eight to a byte.
-        shape: of the box, (K, J, I).
-        first: i, j, k of the box's first voxel in the grid.
+        packed: its voxels.
         matrix: 4x4, index (i, j, k) in the grid to mm in the segmentation's own RAS space.
     """
 
-    bits: npt.NDArray[np.uint8]
-    shape: tuple[int, int, int]
-    first: tuple[int, int, int]
+    packed: PackedMask
     matrix: npt.NDArray[np.float64]
+    _ready: list[Any] = field(default_factory=list)
 
     @property
     def voxels(self) -> npt.NDArray[np.bool_]:
         """The box as bool (K, J, I)."""
-        count = int(np.prod(self.shape))
-        return np.unpackbits(self.bits, count=count).reshape(self.shape).astype(bool)
+        return _unpacked(self.packed).astype(bool)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """See ``LMISCore.volumes.fingerprint``."""
-        placed = self.matrix.copy()
-        placed[:3, 3] = (self.matrix @ [*self.first, 1.0])[:3]
-        return fingerprint(self.voxels, _LPS @ placed)
+        packed = self.packed
+        return packed_fingerprint(packed.bits, packed.shape, packed.first, _LPS @ self.matrix)
 
-    @property
+    @cached_property
     def volume_ml(self) -> float:
         """Of the voxels, mL."""
-        count = int(np.bitwise_count(self.bits).sum())
+        count = int(np.bitwise_count(self.packed.bits).sum())
         return count * abs(float(np.linalg.det(self.matrix[:3, :3]))) / 1000
 
+    def makingReady(self) -> Work[None]:
+        """Build what writing the mask takes."""
+        if not self._ready:
+            image = yield from _imaging(self)
+            self._ready.append(image)
+        yield
+        self.measure()
+        yield
 
-def boxOf(mask: npt.NDArray[Any], matrix: npt.NDArray[np.float64], offset: tuple[int, int, int] = (0, 0, 0)) -> MaskBox:
-    """Return the box of a mask (K, J, I) that has voxels; ``offset`` is the grid's index i, j, k of its first voxel.
+    def measure(self) -> tuple[str, float]:
+        """Return the fingerprint and the volume in mL, which are known from then on."""
+        return self.fingerprint, self.volume_ml
 
-    Raises:
-        ValueError: if the mask is empty.
-    """
-    box = bounding_box(mask)
-    if box is None:
-        raise ValueError("an empty mask has no box")
-    k, j, i = (part.start for part in box)
-    inside = mask[box]
-    shape = (inside.shape[0], inside.shape[1], inside.shape[2])
-    return MaskBox(np.packbits(inside), shape, (i + offset[0], j + offset[1], k + offset[2]), matrix)
+    def image(self) -> Any:
+        """The vtkOrientedImageData of the mask, made ready or made now; given away, as segments share no image."""
+        return self._ready.pop() if self._ready else allAtOnce(_imaging(self))
 
 
-def gridMatrix(volumeNode: Any, segmentationNode: Any) -> npt.NDArray[np.float64]:
-    """Return the 4x4 from a volume's voxel indices to the segmentation's own RAS space, in mm.
+def boxOf(mask: npt.NDArray[np.bool_] | PackedMask | None, matrix: npt.NDArray[np.float64]) -> MaskBox | None:
+    """Return the box of a mask, bool (K, J, I) or packed; None if it has no voxel."""
+    packed = pack_mask(mask) if isinstance(mask, np.ndarray) else mask
+    return None if packed is None else MaskBox(packed, matrix)
+
+
+def gridMatrix(volumeNode: Any, segmentationNode: Any = None) -> npt.NDArray[np.float64]:
+    """Return the 4x4 from a volume's voxel indices to a segmentation's own RAS space, in mm.
+
+    Args:
+        volumeNode: the volume.
+        segmentationNode: None for one under the same transform.
 
     Raises:
         InputError: if a transform between the two is not linear.
     """
     to_ras = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(to_ras)
+    if segmentationNode is None:
+        return _numbers(to_ras)
     source, target = volumeNode.GetParentTransformNode(), segmentationNode.GetParentTransformNode()
     between = vtk.vtkMatrix4x4()
     if source is not target and not slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(source, target, between):
         raise InputError(
-            f"The segmentation {segmentationNode.GetName()} and the volume {volumeNode.GetName()} are under different "
-            "transforms that are not linear; expected the same or linear ones; harden them or put both under one."
+            _(
+                "The segmentation {segmentation} and the volume {volume} are under different transforms that are not "
+                "linear; expected the same or linear ones; harden them or put both under one."
+            ).format(segmentation=segmentationNode.GetName(), volume=volumeNode.GetName())
         )
     return _numbers(between) @ _numbers(to_ras)
+
+
+def addSegment(segmentationNode: Any, segmentId: str, name: str, colour: tuple[float, float, float], box: Any) -> None:
+    """Add a segment with its mask.
+
+    Raises:
+        RuntimeError: if Slicer refuses.
+    """
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.SetColor(*colour)
+    image = box.image()
+    segment.AddRepresentation(REPRESENTATION, image)
+    if not segmentationNode.GetSegmentation().AddSegment(segment, segmentId):
+        raise RuntimeError(f"Slicer did not take the segment {segmentId}")
+    _remember(image, segment.GetLabelValue(), box)
 
 
 def writeMask(segmentationNode: Any, segmentId: str, box: MaskBox) -> None:
     """Replace the mask of an existing segment; its other segments keep theirs.
 
+    The image is handed over as it is. Slicer's ``SetBinaryLabelmapToSegment`` merges layers, which takes 60 to 200 ms
+    for a box of 24 million voxels; it is used where the segment has a surface or the like, which is then made anew.
+
     Raises:
         RuntimeError: if Slicer refuses.
     """
-    image = slicer.vtkOrientedImageData()
-    (k, j, i), (x, y, z) = box.shape, box.first
-    image.SetExtent(x, x + i - 1, y, y + j - 1, z, z + k - 1)
-    image.SetImageToWorldMatrix(_matrix(box.matrix))
-    scalars = numpy_to_vtk(box.voxels.astype(np.uint8).ravel(), deep=True)
-    scalars.SetName("mask")
-    image.GetPointData().SetScalars(scalars)
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.SetBinaryLabelmapToSegment(image, segmentationNode, segmentId, logic.MODE_REPLACE):
-        raise RuntimeError(f"Slicer did not take the mask of segment {segmentId}")
+    segmentation, image = segmentationNode.GetSegmentation(), box.image()
+    segment = segmentation.GetSegment(segmentId)
+    names: list[str] = []
+    segment.GetContainedRepresentationNames(names)
+    if set(names) - {REPRESENTATION}:
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        if not logic.SetBinaryLabelmapToSegment(image, segmentationNode, segmentId, logic.MODE_REPLACE):
+            raise RuntimeError(f"Slicer did not take the mask of segment {segmentId}")
+        return
+    # Takes the segment out of a layer that it shares with others.
+    segmentation.SeparateSegmentLabelmap(segmentId)
+    segment.AddRepresentation(REPRESENTATION, image)
+    segment.SetLabelValue(1)
+    _remember(image, 1, box)
+    segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified, segmentId)
 
 
 def readMask(segmentationNode: Any, segmentId: str) -> MaskBox | None:
     """Return a segment's mask, None if it is empty or not kept as a label map."""
+    return allAtOnce(reading(segmentationNode, segmentId))
+
+
+def reading(segmentationNode: Any, segmentId: str) -> Work[MaskBox | None]:
+    """Read a segment's mask in portions; None as :func:`readMask`, and if it is changed meanwhile."""
     segmentation = segmentationNode.GetSegmentation()
-    if segmentation.GetSourceRepresentationName() != _REPRESENTATION:
-        return None
     segment = segmentation.GetSegment(segmentId)
-    image = segment.GetRepresentation(_REPRESENTATION)
+    if segment is None or segmentation.GetSourceRepresentationName() != REPRESENTATION:
+        return None
+    image, label = segment.GetRepresentation(REPRESENTATION), segment.GetLabelValue()
     if image is None or image.GetPointData().GetScalars() is None:
         return None
-    shape = image.GetDimensions()[::-1]
-    mask = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape) == segment.GetLabelValue()
-    if not mask.any():
-        return None
+    key = _key(image, label)
+    if key in _remembered:
+        _remembered.move_to_end(key)
+        return _remembered[key]
     to_world = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(to_world)
     i, j, k = image.GetExtent()[::2]
-    return boxOf(mask, _numbers(to_world), (i, j, k))
+    shape = tuple(image.GetDimensions()[::-1])
+    inside = np.zeros(shape, dtype=bool)
+    for slab in slabs(shape):
+        # The image may be another by now, and its old memory gone.
+        if _key(image, label) != key:
+            return None
+        voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape)
+        np.equal(voxels[slab], label, out=inside[slab])
+        yield
+    packed = pack_mask(inside, (k, j, i))
+    box = None if packed is None else MaskBox(packed, _numbers(to_world))
+    if _key(image, label) == key:
+        _keep(key, box)
+    return box
 
 
 def maskFingerprint(segmentationNode: Any, segmentId: str) -> str:
     """Return the fingerprint of a segment's mask as it stands, "empty" if it has none."""
     box = readMask(segmentationNode, segmentId)
     return EMPTY if box is None else box.fingerprint
+
+
+# Masks that were read or written, by their image as it was then: VTK gives no modification time twice.
+_remembered: OrderedDict[tuple[str, int, int], MaskBox | None] = OrderedDict()
+
+
+def _key(image: Any, label: int) -> tuple[str, int, int]:
+    return image.GetAddressAsString(""), int(image.GetMTime()), int(label)
+
+
+def _remember(image: Any, label: int, box: MaskBox) -> None:
+    _keep(_key(image, label), box)
+
+
+def _keep(key: tuple[str, int, int], box: MaskBox | None) -> None:
+    _remembered[key] = box
+    while len(_remembered) > _MOST_REMEMBERED:
+        _remembered.popitem(last=False)
+
+
+def _unpacked(packed: PackedMask) -> npt.NDArray[np.uint8]:
+    return np.unpackbits(packed.bits, count=int(np.prod(packed.shape))).reshape(packed.shape)
+
+
+def _imaging(box: MaskBox) -> Work[Any]:
+    """Build the image of a mask, its voxels 1."""
+    image = slicer.vtkOrientedImageData()
+    (k, j, i), (z, y, x) = box.packed.shape, box.packed.first
+    image.SetExtent(x, x + i - 1, y, y + j - 1, z, z + k - 1)
+    image.SetImageToWorldMatrix(_matrix(box.matrix))
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(k, j, i)
+    for slab in slabs((k, j, i)):
+        # Slabs of eight slices begin at a whole byte.
+        start, count = slab.start * j * i, (slab.stop - slab.start) * j * i
+        some = box.packed.bits[start // 8 : (start + count + 7) // 8]
+        voxels[slab] = np.unpackbits(some, count=count).reshape(-1, j, i)
+        yield
+    return image
 
 
 def _numbers(matrix: Any) -> npt.NDArray[np.float64]:

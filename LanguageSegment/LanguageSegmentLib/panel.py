@@ -14,6 +14,7 @@ from LanguageSegmentLib.findings_table import TableRow, rowOfSegment, tableRows
 from LanguageSegmentLib.focus import jumpTo, setVisible
 from LanguageSegmentLib.links import segmentationsOf
 from LanguageSegmentLib.panel_actions import PanelActions
+from LanguageSegmentLib.panel_batch import PanelBatch
 from LanguageSegmentLib.panel_choices import PanelChoices
 from LanguageSegmentLib.panel_export import PanelExport
 from LanguageSegmentLib.panel_maps import PanelMaps
@@ -23,6 +24,7 @@ from LanguageSegmentLib.panel_state import PanelState
 from LanguageSegmentLib.panel_table import PanelTable
 from LanguageSegmentLib.panel_threshold import PanelThreshold
 from LanguageSegmentLib.readiness import applyTip, missing, needed
+from LanguageSegmentLib.report_colours import reportSpans
 from LanguageSegmentLib.report_nodes import isReportNode, markReportNode
 from LanguageSegmentLib.report_sources import reportSource
 from LanguageSegmentLib.serving import ServingWorker
@@ -58,6 +60,7 @@ class Panel:
         self.maps = PanelMaps(ui, self.state)
         self.export = PanelExport(ui, self.state, self.choices)
         self.actions = PanelActions(self)
+        self.batch = PanelBatch(self)
         self._watch: SceneWatch | None = None
         self._entered = False
         self._weightsProblem = ""
@@ -88,6 +91,7 @@ class Panel:
         """Show a scene's choices; None lets go of the scene."""
         if parameterNode is None:
             self.runs.giveUp()
+            self.threshold.close()
             self._later.stop()
             self.report.forget()
             self.maps.forget()
@@ -142,6 +146,7 @@ class Panel:
             self._watch.follow(segmentationsOf(state.reportNode))
         found = self.choices.showCard(state.volumeNode, self.report.text)
         self._weightsProblem = found.problem
+        self.report.colour(reportSpans(self.report.told, found.card, self.table.rows))
         ui.deviceLabel.text = self._deviceLine()
         self.updateButtons()
 
@@ -179,7 +184,8 @@ class Panel:
         self._button(
             ui.forceButton,
             needed(row is not None, False, ready and row is not None and row.canBeForced,
-                   _("Only a sentence that is negated, uncertain, absent or not covered can be forced.")),
+                   _("Only a sentence that is negated, uncertain, historical, normal, absent or not covered can "
+                     "be forced.")),
             _("Give the chosen sentence a segment although it is negated, uncertain or absent."),
         )  # fmt: skip
         self._button(
@@ -191,8 +197,20 @@ class Panel:
             needed(True, running, state.steps.canGoBack(), _("Nothing was changed that could be undone.")),
             _("Undo the last change that the module made to the segments."),
         )
+        # A run of words that are changed meanwhile would come to nothing.
+        ui.reportEdit.readOnly = running
+        ui.reportEdit.toolTip = (
+            _("The report can be changed when the run has ended.")
+            if running
+            else _(
+                "The report's text. Ctrl+Enter runs it. Green words are affirmed, red negated, amber uncertain, violet "
+                "historical, turquoise normal, blue absent, grey not covered or stale, pink contradicted by the "
+                "picture."
+            )
+        )
         self.threshold.show(row, running)
         self.export.show(self.table.rows, ready)
+        self.batch.show()
 
     @staticmethod
     def _button(button: Any, why: str, tip: str) -> None:
@@ -222,6 +240,10 @@ class Panel:
         self.refresh()
 
     def _onSentenceEdited(self, row: TableRow, text: str) -> None:
+        if self.runs.isBusy:
+            self.table.restore()
+            self.ui.statusLabel.text = _("Wait for the run to end, or cancel it.")
+            return
         self.actions.editSentence(row, text)
 
     def _onVolume(self, node: Any) -> None:

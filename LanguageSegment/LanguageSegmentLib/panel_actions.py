@@ -59,7 +59,7 @@ class PanelActions:
     def explain(self, row: TableRow) -> None:
         """Show what the network made of one sentence."""
         panel = self._panel
-        if not self._packagesAreThere():
+        if not self.packagesAreThere():
             return
         volumeNode = panel.state.volumeNode
         sentence = row.prompt or prompt_for(row.sentence.text).text
@@ -106,13 +106,13 @@ class PanelActions:
 
     def install(self) -> None:
         """Install what is missing, after asking; what came of it is told."""
-        if self._packagesAreThere():
+        if self.packagesAreThere():
             self._panel.ui.statusLabel.text = _("All Python packages are there.")
             self._panel.checkPackages()
 
     def _segment(self, only: list[str] | None = None, force: list[str] | None = None) -> None:
         panel, state = self._panel, self._panel.state
-        if not self._packagesAreThere():
+        if not self.packagesAreThere():
             return
         panel.report.flush()
         volumeNode, node = state.volumeNode, state.parameterNode
@@ -158,7 +158,7 @@ class PanelActions:
         self._panel.ui.statusLabel.text = ""
         self._panel.maps.show(explanation)
 
-    def _packagesAreThere(self) -> bool:
+    def packagesAreThere(self) -> bool:
         """Offer to install what is missing; whether all is there."""
         panel = self._panel
         logic = panel.state.logic

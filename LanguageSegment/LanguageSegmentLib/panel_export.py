@@ -15,6 +15,7 @@ from LanguageSegmentLib.findings_table import TableRow, csvText
 from LanguageSegmentLib.panel_choices import PanelChoices
 from LanguageSegmentLib.panel_state import PanelState
 from LanguageSegmentLib.translation import tr as _
+from LanguageSegmentLib.volume_files import fileOf
 from LMISCore.atomic import write_text
 
 
@@ -76,8 +77,7 @@ class PanelExport:
 
     def _onCommand(self, checked: bool = False) -> None:
         volume, settings = self._state.volumeNode, self._choices.settings
-        storage = volume.GetStorageNode() if volume is not None else None
-        path = (storage.GetFileName() if storage is not None else None) or ""
+        path = fileOf(volume)
         report = self._state.reportNode
         text = str(self._ui.reportEdit.toPlainText()) if report is None else report.GetText()
         forced = [row.sentence.id for row in self._rows if row.forced]
@@ -87,11 +87,13 @@ class PanelExport:
                                self._threshold(), forced)
             )
         )  # fmt: skip
-        self._ui.statusLabel.text = (
-            _("The command was copied.")
-            if path
-            else _("The command was copied; put the path of the volume's file in the place of VOLUME.")
-        )
+        if not path:
+            told = _("The command was copied; put the path of the volume's file in the place of VOLUME.")
+        elif volume.GetModifiedSinceRead():
+            told = _("The command was copied; save the volume first, as it was changed since it was loaded.")
+        else:
+            told = _("The command was copied.")
+        self._ui.statusLabel.text = told
 
     def _threshold(self) -> float | None:
         """The threshold of the segments, where it is not the one that the weights come with."""

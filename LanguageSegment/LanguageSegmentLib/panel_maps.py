@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import qt
 import slicer
 import slicer.util
 
-from LanguageSegmentLib.explanation import Explanation, legend, showMap
+from LanguageSegmentLib.explanation import Explanation, legend, showingMap
 from LanguageSegmentLib.panel_state import PanelState
+from LanguageSegmentLib.portions import Portions
 from LanguageSegmentLib.translation import tr as _
 
 
@@ -25,6 +27,12 @@ class PanelMaps:
         self._state = state
         self._explanation: Explanation | None = None
         self._node: Any = None
+        self._name = ""
+        self._loading: Portions[Any] | None = None
+        self._turn = qt.QTimer()
+        self._turn.setSingleShot(True)
+        self._turn.setInterval(0)
+        self._turn.connect("timeout()", self._onTurn)
         self._reset()
         ui.mapComboBox.connect("currentIndexChanged(int)", self._onMap)
         ui.opacitySlider.connect("valueChanged(double)", self._onOpacity)
@@ -32,6 +40,7 @@ class PanelMaps:
 
     def show(self, explanation: Explanation) -> None:
         """Show the first map of a sentence and offer the others."""
+        self._stopLoading()
         if self._explanation is not None:
             self._explanation.close()
         self._explanation = explanation
@@ -48,6 +57,7 @@ class PanelMaps:
 
     def forget(self) -> None:
         """Forget the maps of a scene that goes."""
+        self._stopLoading()
         if self._explanation is not None:
             self._explanation.close()
         self._explanation = self._node = None
@@ -65,21 +75,44 @@ class PanelMaps:
     def _onMap(self, number: int) -> None:
         self._showMap(int(number))
 
+    @property
+    def isLoading(self) -> bool:
+        """Whether a map is being read."""
+        return self._loading is not None
+
     def _showMap(self, number: int) -> None:
         found = self._explanation
+        self._stopLoading()
         if found is None or not 0 <= number < len(found.maps):
             return
-        name = found.maps[number].name
+        self._name = found.maps[number].name
+        self._loading = Portions(showingMap(found, self._name, self._node))
+        self._turn.start()
+
+    def _onTurn(self) -> None:
+        found, loading = self._explanation, self._loading
+        if found is None or loading is None:
+            return
         try:
-            self._node = showMap(found, name, self._node)
+            if loading.go():
+                self._turn.start()
+                return
         except Exception as error:
+            self._stopLoading()
             self._state.failed(error)
             return
-        self._ui.legendLabel.text = legend(found, name)
+        self._loading, self._node = None, loading.result
+        self._ui.legendLabel.text = legend(found, self._name)
         self._ui.hideMapButton.enabled = True
         slicer.util.setSliceViewerLayers(
             background=found.volumeNode, foreground=self._node, foregroundOpacity=float(self._ui.opacitySlider.value)
         )
+
+    def _stopLoading(self) -> None:
+        self._turn.stop()
+        if self._loading is not None:
+            self._loading.close()
+            self._loading = None
 
     def _onOpacity(self, value: float) -> None:
         if self._node is not None:

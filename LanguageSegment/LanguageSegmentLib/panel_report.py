@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
 
 from LanguageSegmentLib.report_nodes import BoundSentence
 from LanguageSegmentLib.text_positions import asEdited, editorPosition
+from LMISCore.text.report_view import ViewSpan
 
 _PAUSE_MILLISECONDS = 400
 
@@ -26,6 +27,7 @@ class PanelReport:
         self._edit = edit
         self._onTyped, self._onPause = onTyped, onPause
         self._node: Any = None
+        self._coloured: tuple[Any, ...] = ()
         self._pause = qt.QTimer()
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MILLISECONDS)
@@ -36,6 +38,11 @@ class PanelReport:
     def text(self) -> str:
         """The text as it stands on the screen."""
         return str(self._edit.toPlainText())
+
+    @property
+    def told(self) -> str:
+        """The text as its node has it, in which spans count; without a node that on the screen."""
+        return self.text if self._node is None else str(self._node.GetText() or "")
 
     def show(self, node: Any) -> None:
         """Show a node's text; None leaves what was typed, to become a new report."""
@@ -75,6 +82,36 @@ class PanelReport:
         self._edit.setTextCursor(cursor)
         self._edit.ensureCursorVisible()
 
+    def colour(self, spans: Sequence[ViewSpan]) -> None:
+        """Colour these stretches of the text and no others; pointing at one explains it."""
+        if self._pause.isActive():
+            return
+        text = self.told
+        shown = (text, tuple((each.span, each.colour, each.explanation) for each in spans))
+        if shown == self._coloured:
+            return
+        self._coloured = shown
+        blocked = self._edit.blockSignals(True)
+        cursor = self._edit.textCursor()
+        # One step with what was typed last, so that undoing does not undo colours.
+        cursor.joinPreviousEditBlock()
+        self._format(cursor, text, 0, len(text), qt.QTextCharFormat())
+        for each in spans:
+            # Dark letters on the colour: both are then the same in a light and in a dark style.
+            form = qt.QTextCharFormat()
+            form.setBackground(qt.QBrush(qt.QColor(*each.colour)))
+            form.setForeground(qt.QBrush(qt.QColor(0, 0, 0)))
+            form.setToolTip(each.explanation)
+            self._format(cursor, text, each.span.start, each.span.end, form)
+        cursor.endEditBlock()
+        self._edit.blockSignals(blocked)
+
+    @staticmethod
+    def _format(cursor: Any, text: str, start: int, end: int, form: Any) -> None:
+        cursor.setPosition(editorPosition(text, start))
+        cursor.setPosition(editorPosition(text, end), qt.QTextCursor.KeepAnchor)
+        cursor.setCharFormat(form)
+
     def forget(self) -> None:
         """Empty the editor and let go of the node, such as when its scene goes."""
         self._pause.stop()
@@ -84,6 +121,7 @@ class PanelReport:
     def _set(self, text: str) -> None:
         blocked = self._edit.blockSignals(True)
         self._edit.setPlainText(text)
+        self._coloured = ()
         self._edit.blockSignals(blocked)
 
     def _onTextChanged(self) -> None:

@@ -22,7 +22,7 @@ from LanguageSegmentLib.table_text import (
 from LMISCore.text.report import State
 
 # Sentence, state and segment fit a panel of 420 pixels at a usual font; the user may widen each.
-_WIDTHS_IN_LETTERS = {SENTENCE: 20, STATE: 12, SEGMENT: 20}
+_WIDTHS_IN_LETTERS = {SENTENCE: 17, STATE: 10, SEGMENT: 20}
 
 
 class PanelTable:

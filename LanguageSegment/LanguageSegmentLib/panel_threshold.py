@@ -8,6 +8,8 @@ import qt
 
 from LanguageSegmentLib.findings_table import TableRow
 from LanguageSegmentLib.panel_state import PanelState
+from LanguageSegmentLib.portions import Portions
+from LanguageSegmentLib.steps import Before
 from LanguageSegmentLib.translation import tr as _
 
 # A slider that is drawn along is followed at this pace.
@@ -31,6 +33,12 @@ class PanelThreshold:
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MILLISECONDS)
         self._pause.connect("timeout()", self.apply)
+        self._cut: tuple[tuple[str, ...], Before, float] | None = None
+        self._cutting: Portions[list[Any]] | None = None
+        self._turn = qt.QTimer()
+        self._turn.setSingleShot(True)
+        self._turn.setInterval(0)
+        self._turn.connect("timeout()", self._onTurn)
         ui.thresholdSlider.connect("valueChanged(double)", self._onMoved)
         ui.thresholdChosenCheckBox.connect("toggled(bool)", self._onWhich)
 
@@ -42,41 +50,74 @@ class PanelThreshold:
             running: whether something is being segmented.
         """
         self._row, self._running = row, running
+        if running:
+            # What is segmented now counts, not what was being cut of the run before.
+            self.close()
         keys = self._keys()
-        threshold = self._state.kept.threshold(keys)
+        ours = self._state.kept.areOf(self._state.reportNode)
+        threshold = self._state.kept.threshold(keys) if self._canCut(keys) else None
         slider = self._ui.thresholdSlider
         slider.enabled = threshold is not None and not running
-        if not self._state.kept.keys():
+        if not ours:
             slider.toolTip = _("Run the report first; its probabilities are kept until Slicer or the scene is closed.")
         elif threshold is None:
             slider.toolTip = _("Choose a sentence that has a segment, or untick Chosen sentence only.")
         else:
             slider.toolTip = _("Cut the segments again at another probability; the network is not run.")
-        if threshold is not None and not self._pause.isActive():
+        if threshold is not None and not self._pause.isActive() and not self.isCutting:
             blocked = slider.blockSignals(True)
             slider.value = threshold
             slider.blockSignals(blocked)
 
+    @property
+    def isCutting(self) -> bool:
+        """Whether segments are being cut again."""
+        return self._cutting is not None
+
     def apply(self) -> None:
-        """Cut the segments at the slider's value now."""
+        """Begin to cut the segments at the slider's value."""
         self._pause.stop()
         state, keys = self._state, self._keys()
-        if self._running or state.kept.threshold(keys) is None:
+        if self._running or self.isCutting or not self._canCut(keys):
             return
         kind = ("threshold", *sorted(keys or ()))
         going = state.steps.isGoingOn(kind)
-        before = state.steps.before(state.reportNode)
-        try:
-            nodes = state.kept.recut(round(float(self._ui.thresholdSlider.value), 3), keys, newStep=not going)
-        except Exception as error:
-            state.failed(error)
-            return
-        state.steps.done(before, nodes, kind)
-        state.changed()
+        value = round(float(self._ui.thresholdSlider.value), 3)
+        self._cut = (kind, state.steps.before(state.reportNode), value)
+        self._cutting = Portions(state.kept.recutting(value, keys, newStep=not going))
+        self._turn.start()
+
+    def _canCut(self, keys: list[str] | None) -> bool:
+        kept = self._state.kept
+        return kept.areOf(self._state.reportNode) and kept.threshold(keys) is not None
 
     def close(self) -> None:
-        """Stop waiting for the slider to rest."""
+        """Stop waiting for the slider to rest, and give up what is being cut."""
         self._pause.stop()
+        self._turn.stop()
+        if self._cutting is not None:
+            self._cutting.close()
+            self._cutting = None
+
+    def _onTurn(self) -> None:
+        state, cutting = self._state, self._cutting
+        if cutting is None or self._cut is None:
+            return
+        try:
+            if cutting.go():
+                self._turn.start()
+                return
+        except Exception as error:
+            self.close()
+            state.failed(error)
+            return
+        kind, before, value = self._cut
+        self._cutting = None
+        state.steps.done(before, cutting.result, kind)
+        state.changed()
+        # The slider was moved on meanwhile.
+        if round(float(self._ui.thresholdSlider.value), 3) != value:
+            self._pause.start()
 
     def _keys(self) -> list[str] | None:
         if not bool(self._ui.thresholdChosenCheckBox.checked):

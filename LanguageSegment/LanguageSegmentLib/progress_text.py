@@ -70,6 +70,7 @@ def stageWords(stage: str) -> str:
         "explaining": _("Explaining"),
         "restoring": _("Bringing the masks onto the volume"),
         "writing": _("Writing"),
+        "landing": _("Putting the segments into the scene"),
         "trying the device": _("Trying the device"),
     }
     return words.get(stage, stage[:1].upper() + stage[1:])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import InputError
 from LMISCore.inference.reading import read_report_text, report_text
 
@@ -46,7 +47,9 @@ def reportSource(report: Any) -> ReportSource:
     if report is not None and hasattr(report, "IsA") and report.IsA("vtkMRMLTextNode"):
         text = report.GetText() or ""
         if not text.strip():
-            raise InputError(f"The report {report.GetName()!r} is empty; give text with at least one sentence.")
+            raise InputError(
+                _("The report {name!r} is empty; give text with at least one sentence.").format(name=report.GetName())
+            )
         return ReportSource(text, report.GetName(), report)
     kind = "nothing" if report is None else f"a {type(report).__name__}"
     raise InputError(f"The report given is {kind}; expected its text, the path of a file, or a text node.")

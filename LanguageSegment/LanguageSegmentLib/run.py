@@ -14,15 +14,16 @@ from typing import Any
 
 import slicer
 
-from LanguageSegmentLib.landing import Landing, SegmentReportResult, checkChoices, land
+from LanguageSegmentLib.landing import Landing, SegmentReportResult, checkChoices, countMessage, gettingReady, land
+from LanguageSegmentLib.portions import Portions, Work
 from LanguageSegmentLib.report_nodes import isReportNode, reportOf, sentencesOf
 from LanguageSegmentLib.report_sources import ReportSource, reportSource
 from LanguageSegmentLib.runner import SubprocessRunner, WorkerRunner
 from LanguageSegmentLib.temporary import temporaryFolder
-from LanguageSegmentLib.volume_files import geometryOf, hasNominalSpacing, writeNode, writeOrgan
+from LanguageSegmentLib.translation import tr as _
+from LanguageSegmentLib.volume_files import geometryOf, hasNominalSpacing, writeOrgan, writingNode
 from LMISCore.errors import Cancelled, InputError, LMISError, MissingDependencyError, OutOfMemoryError
 from LMISCore.text.report import parse_report
-from LMISCore.volumes.segmentation import read_segmentation
 from LMISCore.volumes.volume import Geometry
 
 Progress = Callable[[int, int, str], "bool | None"]
@@ -106,7 +107,9 @@ class SegmentReportRun:
         self._geometry = geometryOf(volumeNode)
         self._scene = volumeNode.GetScene()
         if self._scene is None:
-            raise InputError(f"The volume {volumeNode.GetName()!r} is in no scene; add it to one first.")
+            raise InputError(
+                _("The volume {name!r} is in no scene; add it to one first.").format(name=volumeNode.GetName())
+            )
         self._source: ReportSource = reportSource(report)
         checkChoices(self._options.segmentationNode, self._options.onePerField)
         self._progress = progress
@@ -114,14 +117,22 @@ class SegmentReportRun:
         self._voxelsChanged = volumeNode.GetImageData().GetMTime()
         self._closed = False
         self._landed: SegmentReportResult | None = None
+        self._cancelled = False
         self._runner = runner or SubprocessRunner()
         self._folder = temporaryFolder("lmis-volume-")
         self._observation = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClose)
         try:
-            self._runner.start(self._job(), self._onMessage)
+            self._starting: Portions[None] = Portions(self._start(self._job()))
+            self._landing: Portions[SegmentReportResult] | None = None
+            self._isStarted = not self._starting.go(0)
         except BaseException:
             self.close()
             raise
+
+    def _start(self, job: dict[str, Any]) -> Work[None]:
+        """Hand the volume to the worker and start it."""
+        yield from writingNode(Path(job["volume"]), self._volumeNode)
+        self._runner.start(job, self._onMessage)
 
     def _job(self) -> dict[str, Any]:
         options, folder = self._options, Path(self._folder.name)
@@ -133,7 +144,6 @@ class SegmentReportRun:
             organ = folder / "organ.nrrd"
             writeOrgan(organ, options.organNode, self._volumeNode)
         path = folder / f"{_CASE}.nrrd"
-        writeNode(path, self._volumeNode)
         return {
             "task": "segment",
             "volume": str(path),
@@ -148,7 +158,7 @@ class SegmentReportRun:
             "presence": options.presence,
             "organ": None if organ is None else str(organ),
             "text_encoder": None if options.textEncoder is None else str(options.textEncoder),
-            "overlay": False,
+            "boxes": True,
             "probabilities": options.probabilityFolder is not None,
             "nominal_spacing": hasNominalSpacing(self._volumeNode),
         }
@@ -197,10 +207,13 @@ class SegmentReportRun:
 
     def cancel(self) -> None:
         """Ask the run to stop; :meth:`poll` tells when it has, and :meth:`result` then raises ``Cancelled``."""
+        self._cancelled = True
         self._runner.cancel()
 
     def poll(self) -> bool:
         """Take what the worker has sent; whether it still runs. When it has ended well, the segments land here.
+
+        What takes long, handing over the volume and taking over the masks, is done a portion at a time.
 
         Raises:
             LMISError: as :meth:`result`, in the call in which the run ends.
@@ -208,14 +221,37 @@ class SegmentReportRun:
         if self._landed is not None:
             return False
         try:
-            if self._runner.poll():
+            if self._goesOn():
                 return True
-            self._land()
         except BaseException:
             self.close()
             raise
         self.close()
         return False
+
+    def _goesOn(self) -> bool:
+        if not self._isStarted:
+            self._stopIfCancelled()
+            self._isStarted = not self._starting.go()
+            return True
+        if self._landing is None:
+            if self._runner.poll():
+                return True
+            self._landing = Portions(self._land())
+            if self._progress is not None and self._state.result is not None:
+                self._progress(0, 0, "landing")
+        else:
+            self._checkStillThere()
+            self._stopIfCancelled()
+        if self._landing.go():
+            return True
+        self._landed = self._landing.result
+        return False
+
+    def _stopIfCancelled(self) -> None:
+        if self._cancelled:
+            self._state.error = Cancelled(_("Cancelled as asked; nothing was written."))
+            raise self._state.error
 
     def result(self) -> SegmentReportResult:
         """What came of it, once :meth:`poll` has said False.
@@ -236,28 +272,36 @@ class SegmentReportRun:
         self._runner.close()
         self._folder.cleanup()
 
-    def _land(self) -> None:
+    def _land(self) -> Work[SegmentReportResult]:
+        """Make ready what is to land, and put it into the scene in the last portion, all at once."""
         state, options = self._state, self._options
         self._checkStillThere()
         if state.error is not None:
             raise state.error
         if state.result is None:
-            state.error = LMISError("The worker ended without a result; run it again.")
+            state.error = LMISError(_("The worker ended without a result; run it again."))
             raise state.error
-        path = state.result["outputs"]["segmentation"]
-        segments = [] if path is None else read_segmentation(path)[0]
-        self._landed = land(
+        result = state.result
+        made = yield from gettingReady(self._volumeNode, result["segment_data"], result["outputs"]["masks"])
+        self._checkStillThere()
+        if state.error is not None:
+            raise state.error
+        return land(
             Landing(
                 scene=self._scene,
                 volumeNode=self._volumeNode,
                 source=self._source,
-                rows=state.result["rows"],
-                segments={segment.id: segment for segment in segments},
-                provenance={**state.result["provenance"], "volume": self._volumeNode.GetName()},
+                rows=result["rows"],
+                segments=made,
+                provenance={**result["provenance"], "volume": self._volumeNode.GetName()},
                 segmentationNode=options.segmentationNode,
                 onePerField=options.onePerField,
                 replaceEdited=options.replaceEdited,
-                messages=[*state.result["warnings"], state.result["message"]],
+                # An option of the command line helps nobody who sits in Slicer.
+                messages=[
+                    countMessage(result["rows"]),
+                    *(each.replace(" (--organ)", "") for each in result["warnings"]),
+                ],
                 log=state.messages,
                 probabilities=self._keepProbabilities(),
             )
@@ -279,25 +323,27 @@ class SegmentReportRun:
         gone = None
         volume, source, target = self._volumeNode, self._source, self._options.segmentationNode
         if self._closed:
-            gone = "The scene was closed while the report was segmented"
+            gone = _("The scene was closed while the report was segmented; nothing was put into the scene.")
         elif volume.GetScene() is not self._scene:
-            gone = "The volume was removed while the report was segmented"
+            gone = _("The volume was removed while the report was segmented; nothing was put into the scene.")
         elif source.node is not None and source.node.GetScene() is not self._scene:
-            gone = "The report was removed while it was segmented"
+            gone = _("The report was removed while it was segmented; nothing was put into the scene.")
         elif target is not None and target.GetScene() is not self._scene:
-            gone = "The segmentation was removed while the report was segmented"
+            gone = _("The segmentation was removed while the report was segmented; nothing was put into the scene.")
         if gone is not None:
-            self._state.error = Cancelled(f"{gone}; nothing was put into the scene.")
+            self._state.error = Cancelled(gone)
             raise self._state.error
         changed = None
         if source.node is not None and (source.node.GetText() or "") != source.text:
-            changed = "report"
-        elif not _same(self._geometry, volume) or volume.GetImageData().GetMTime() != self._voxelsChanged:
-            changed = "volume"
-        if changed is not None and self._state.error is None:
-            self._state.error = InputError(
-                f"The {changed} was changed while it was segmented, so nothing was put into the scene; run it again."
+            changed = _(
+                "The report was changed while it was segmented, so nothing was put into the scene; run it again."
             )
+        elif not _same(self._geometry, volume) or volume.GetImageData().GetMTime() != self._voxelsChanged:
+            changed = _(
+                "The volume was changed while it was segmented, so nothing was put into the scene; run it again."
+            )
+        if changed is not None and self._state.error is None:
+            self._state.error = InputError(changed)
 
 
 def _same(geometry: Geometry, volumeNode: Any) -> bool:

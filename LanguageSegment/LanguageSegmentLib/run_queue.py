@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from LanguageSegmentLib.translation import tr as _
 from LanguageSegmentLib.worker_messages import Progress
 from LMISCore.errors import Cancelled
 
@@ -91,7 +92,7 @@ class RunQueue:
         dropped = list(self._waiting)
         self._waiting.clear()
         for request in dropped:
-            request.failed(Cancelled("Cancelled as asked; nothing was written."))
+            request.failed(Cancelled(_("Cancelled as asked; nothing was written.")))
         if self._running is not None and not self._cancelling:
             self._cancelling = True
             self._running[1].cancel()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import LMISCore
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.atomic import write_json
 from LMISCore.errors import LMISError
 
@@ -63,7 +64,7 @@ def workerPython() -> str:
             return str(folder / name)
     if sys.executable:
         return sys.executable
-    raise LMISError("No Python program was found to run the worker with; reinstall 3D Slicer.")
+    raise LMISError(_("No Python program was found to run the worker with; reinstall 3D Slicer."))
 
 
 def workerVariables(added: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -256,15 +257,25 @@ def messageOf(line: bytes) -> Message | None:
     return value if isinstance(value, dict) and isinstance(value.get("type"), str) else None
 
 
+def cancelledMessage() -> Message:
+    """What a job ends with that was asked to stop."""
+    return {"type": "error", "kind": "cancelled", "message": _("Cancelled as asked; nothing was written.")}
+
+
 def lastMessage(code: int, stopping: bool, complaints: Sequence[str]) -> Message:
     """What to tell of a worker that ended without a last message."""
     if stopping:
-        return {"type": "error", "kind": "cancelled", "message": "Cancelled as asked; nothing was written."}
+        return cancelledMessage()
     missing = next((line for line in reversed(complaints) if line.startswith("ModuleNotFoundError:")), None)
     if missing is not None:
         name = missing.rsplit(" ", 1)[-1].strip("'\"")
-        message = f"The Python package {name} is not installed; install the module's Python packages first."
+        message = _("The Python package {name} is not installed; install the module's Python packages first.").format(
+            name=name
+        )
         return {"type": "error", "kind": "missing_dependency", "message": message}
-    how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-    message = f"The worker process ended {how} before it gave a result; memory may have run out: try a smaller volume."
+    message = (
+        _("The worker process was ended by signal {number}; memory may have run out: try a smaller volume.")
+        if code < 0
+        else _("The worker process ended with exit code {number}; memory may have run out: try a smaller volume.")
+    ).format(number=abs(code))
     return {"type": "error", "kind": "crashed", "message": message, "stderr": list(complaints)}

@@ -14,9 +14,11 @@ from LanguageSegmentLib import tags
 from LanguageSegmentLib.history import saveStep
 from LanguageSegmentLib.links import keyOf, reportNodeOf, segmentsIn
 from LanguageSegmentLib.marks import isEditedByHand, markBindings, unmarkEdited, writingMasks
-from LanguageSegmentLib.masks import MaskBox, boxOf, gridMatrix, readMask, writeMask
+from LanguageSegmentLib.masks import MaskBox, addSegment, boxOf, gridMatrix, writeMask
 from LanguageSegmentLib.report_nodes import keyWasGiven, reportIdentity, sentenceWithKey
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import InputError
+from LMISCore.volumes.packed import PackedMask
 
 _ID_PREFIX = "lmis_"
 
@@ -27,8 +29,8 @@ class SegmentRecord:
 
     Attributes:
         sentenceKey: of the sentence, see ``BoundSentence.key``.
-        mask: bool (K, J, I) on the volume node's own grid; None or without any voxel: the sentence gets no segment, and
-            the one it had goes.
+        mask: bool (K, J, I) on the volume node's own grid, packed, or made ready; None or without any voxel: the
+            sentence gets no segment, and the one it had goes.
         name, colour: shown to the user; red, green, blue from 0 to 1. A name or colour that the user changed is kept.
         tags: plain text by key, such as ``CaseResult.tags`` gives; "Sentence", "Field" and "Span" tell what the network
             was asked and are taken from the report as it stands where they lack.
@@ -36,7 +38,7 @@ class SegmentRecord:
     """
 
     sentenceKey: str
-    mask: npt.NDArray[np.bool_] | None
+    mask: npt.NDArray[np.bool_] | PackedMask | MaskBox | None
     name: str
     colour: tuple[float, float, float]
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +103,7 @@ def putSegments(
     matrix = gridMatrix(volumeNode, segmentationNode)
     segmentation = segmentationNode.GetSegmentation()
     places = [existing.get(record.sentenceKey) for record in records]
-    boxes = [None if record.mask is None or not record.mask.any() else boxOf(record.mask, matrix) for record in records]
+    boxes = [_box(record.mask, matrix) for record in records]
     ids: list[str | None] = []
     for record, place, box in zip(records, places, boxes, strict=True):
         ids.append(place or (None if box is None else _newId(segmentation, record.sentenceKey, ids)))
@@ -135,16 +137,28 @@ def _check(reportNode: Any, volumeNode: Any, records: Sequence[SegmentRecord]) -
     for record in records:
         if not keyWasGiven(reportNode, record.sentenceKey):
             raise ValueError(f"no sentence of the report has or had the key {record.sentenceKey!r}")
-        if record.mask is not None and (record.mask.shape != shape or record.mask.dtype != np.bool_):
-            raise ValueError(f"mask must be bool {shape}, got {record.mask.dtype} {record.mask.shape}")
+        mask = record.mask.packed if isinstance(record.mask, MaskBox) else record.mask
+        if isinstance(mask, np.ndarray) and (mask.shape != shape or mask.dtype != np.bool_):
+            raise ValueError(f"mask must be bool {shape}, got {mask.dtype} {mask.shape}")
+        if isinstance(mask, PackedMask) and any(np.add(mask.first, mask.shape) > shape):
+            raise ValueError(f"mask must lie within {shape}, got {mask.shape} at {mask.first}")
+
+
+def _box(mask: npt.NDArray[np.bool_] | PackedMask | MaskBox | None, matrix: npt.NDArray[np.float64]) -> MaskBox | None:
+    if not isinstance(mask, MaskBox):
+        return boxOf(mask, matrix)
+    # What was made ready for another place has to be made again.
+    return mask if np.array_equal(mask.matrix, matrix) else MaskBox(mask.packed, matrix)
 
 
 def _refuseEdited(segmentationNode: Any, segmentId: str) -> None:
     if isEditedByHand(segmentationNode, segmentId):
         name = segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
         raise InputError(
-            f"The segment {name!r} was edited by hand, expected it as it was made; it is kept: leave its sentence out, "
-            "or ask for edited segments to be replaced."
+            _(
+                "The segment {name!r} was edited by hand, expected it as it was made; it is kept: leave its sentence "
+                "out, or ask for edited segments to be replaced."
+            ).format(name=name)
         )
 
 
@@ -155,8 +169,10 @@ def _prepare(segmentationNode: Any, volumeNode: Any) -> None:
         segmentationNode.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
     elif not segmentation.IsSourceRepresentationImageData():
         raise InputError(
-            f"The segmentation {segmentationNode.GetName()} is kept as {segmentation.GetSourceRepresentationName()}, "
-            "expected Binary labelmap; make that its source representation in the Segmentations module."
+            _(
+                "The segmentation {name} is kept as {kind}, expected Binary labelmap; make that its source "
+                "representation in the Segmentations module."
+            ).format(name=segmentationNode.GetName(), kind=segmentation.GetSourceRepresentationName())
         )
     if segmentationNode.GetDisplayNode() is None:
         segmentationNode.CreateDefaultDisplayNodes()
@@ -178,7 +194,7 @@ def _write(segmentationNode: Any, segmentId: str, record: SegmentRecord, box: Ma
     segmentation = segmentationNode.GetSegmentation()
     segment = segmentation.GetSegment(segmentId)
     if segment is None:
-        segmentation.AddEmptySegment(segmentId, record.name, record.colour)
+        addSegment(segmentationNode, segmentId, record.name, record.colour, box)
         segment = segmentation.GetSegment(segmentId)
         keepsName = keepsColour = False
     else:
@@ -186,7 +202,7 @@ def _write(segmentationNode: Any, segmentId: str, record: SegmentRecord, box: Ma
         keepsColour = _colourText(segment.GetColor()) != (
             tags.readTag(segment, tags.COLOUR) or _colourText(segment.GetColor())
         )
-    writeMask(segmentationNode, segmentId, box)
+        writeMask(segmentationNode, segmentId, box)
     if not keepsName:
         segment.SetName(record.name)
     if not keepsColour:
@@ -194,20 +210,18 @@ def _write(segmentationNode: Any, segmentId: str, record: SegmentRecord, box: Ma
     if record.terminology is not None:
         segment.SetTerminology(record.terminology)
     unmarkEdited(segment)
-    made = readMask(segmentationNode, segmentId)
-    assert made is not None
     sentence = sentenceWithKey(reportNode, record.sentenceKey)
     about: dict[str, str | None] = dict.fromkeys(tags.MADE)
     if sentence is not None:
         span = f"{sentence.span.start}-{sentence.span.end}"
         about.update({tags.SENTENCE: sentence.text, tags.FIELD: sentence.field, tags.SPAN: span})
-    about[tags.VOLUME_ML] = f"{made.volume_ml:.3f}"
+    about[tags.VOLUME_ML] = f"{box.volume_ml:.3f}"
     about.update(record.tags)
     about.update(
         {
             tags.KEY: record.sentenceKey,
             tags.REPORT: reportIdentity(reportNode),
-            tags.MASK: made.fingerprint,
+            tags.MASK: box.fingerprint,
             tags.NAME: record.name,
             tags.COLOUR: _colourText(record.colour),
         }

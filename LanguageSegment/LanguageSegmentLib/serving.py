@@ -16,6 +16,7 @@ from LanguageSegmentLib.runner import (
     CORE_FOLDER,
     Message,
     OnMessage,
+    cancelledMessage,
     lastMessage,
     messageOf,
     workerPython,
@@ -26,7 +27,6 @@ from LMISCore.errors import LMISError
 
 # How long a cancelled job may take to stop by itself; then the worker goes, and its loaded network with it.
 CANCEL_SECONDS = 0.7
-_CANCELLED = {"type": "error", "kind": "cancelled", "message": "Cancelled as asked; nothing was written."}
 
 
 @dataclass(eq=False)
@@ -103,7 +103,7 @@ class ServingWorker:
             self._process.write(b'{"type": "cancel"}\n')
         else:
             self._drop(job)
-            self._end(job, _CANCELLED)
+            self._end(job, cancelledMessage())
 
     def abandon(self, job: _Job) -> None:
         """Stop a job that nobody listens to any more."""
@@ -121,7 +121,7 @@ class ServingWorker:
         since = running.cancelled if running is not None else None
         if running is not None and since is not None and self._clock() - since >= CANCEL_SECONDS:
             self._stop()
-            self._end(running, _CANCELLED)
+            self._end(running, cancelledMessage())
         self._sendNext()
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class ServingWorker:
         self._waiting.clear()
         self._stop()
         for job in jobs:
-            self._end(job, _CANCELLED)
+            self._end(job, cancelledMessage())
 
     def _drop(self, job: _Job) -> None:
         if job in self._waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import InputError
 
 
@@ -17,6 +18,8 @@ def temporaryFolder(prefix: str) -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
     except OSError as error:
         raise InputError(
-            f"No temporary folder could be made ({error.strerror or error}); free disk space, or set another temporary "
-            "folder in the environment variable TMPDIR and start again."
+            _(
+                "No temporary folder could be made ({why}); free disk space, or set another temporary folder in the "
+                "environment variable TMPDIR and start again."
+            ).format(why=error.strerror or error)
         ) from error

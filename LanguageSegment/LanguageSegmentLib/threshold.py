@@ -4,62 +4,58 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from LanguageSegmentLib import tags
 from LanguageSegmentLib.landing import SegmentReportResult
 from LanguageSegmentLib.links import reportNodeOf, segmentOf
+from LanguageSegmentLib.masks import MaskBox, boxOf, gridMatrix
+from LanguageSegmentLib.portions import Work, allAtOnce, slabs
 from LanguageSegmentLib.segments import SegmentRecord, putSegments
 from LanguageSegmentLib.temporary import temporaryFolder
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import InputError
-from LMISCore.volumes.files import read_volume
-from LMISCore.volumes.permille import STEPS, cut
+from LMISCore.volumes.packed import KEPT_FROM, PermilleBox, pack_mask, read_permille
+from LMISCore.volumes.permille import cut
 
-# Below this nothing is kept in memory, and the slider ends here.
-LOWEST = 0.05
+# Below this nothing is kept, and the slider ends here.
+LOWEST = KEPT_FROM
 
 
 @dataclass
 class _Kept:
-    """One sentence's probability: where it lies, and once it was read, the box that matters, (k, j, i) thousandths."""
+    """One sentence's probability: where it lies, and once it was read, the box that matters."""
 
     record: SegmentRecord
     path: Path
     segmentationNode: Any
     volumeNode: Any
     threshold: float
-    shape: tuple[int, ...] = ()
-    corner: tuple[slice, ...] | None = None
-    values: npt.NDArray[np.uint16] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint16))
+    box: PermilleBox | None = None
 
-    def mask(self, threshold: float) -> npt.NDArray[np.bool_]:
-        """The mask on the volume's whole grid, exactly as a run with this threshold gives it.
+    def cutting(self, threshold: float) -> Work[MaskBox | None]:
+        """The mask exactly as a run with this threshold gives it, made ready in portions; None if it is empty.
 
         Raises:
-            InputError: if the file is gone or damaged.
+            InputError: if the file is gone or damaged, or the volume has another grid by now.
         """
-        if self.corner is None:
-            self._read()
-        assert self.corner is not None
-        mask = np.zeros(self.shape, dtype=bool)
-        mask[self.corner] = cut(self.values, threshold)
-        return mask
-
-    def _read(self) -> None:
-        array = read_volume(self.path).array
-        self.shape = array.shape
-        above = array >= np.uint16(round(LOWEST * STEPS))
-        corner = []
-        for axis in range(3):
-            (there,) = np.nonzero(above.any(axis=tuple(other for other in range(3) if other != axis)))
-            corner.append(slice(int(there[0]), int(there[-1]) + 1) if there.size else slice(0, 0))
-        self.corner = tuple(corner)
-        self.values = np.ascontiguousarray(array[self.corner]).astype(np.uint16, copy=False)
+        if self.box is None:
+            self.box = read_permille(self.path)
+            yield
+        _checkGrid(self)
+        values = self.box.values
+        inside = np.zeros(values.shape, dtype=bool)
+        for slab in slabs(values.shape):
+            inside[slab] = cut(values[slab], threshold)
+            yield
+        found = boxOf(pack_mask(inside, self.box.first), gridMatrix(self.volumeNode))
+        if found is not None:
+            yield from found.makingReady()
+        return found
 
 
 Snapshot = dict[str, _Kept]
@@ -85,6 +81,9 @@ class KeptProbabilities:
 
     def take(self, result: SegmentReportResult, volumeNode: Any) -> None:
         """Keep what a run left; sentences it ran and gave no segment are forgotten."""
+        # Sentences of two reports may have the same key.
+        report = result.reportNode
+        self.forget([key for key, kept in self._kept.items() if reportNodeOf(kept.segmentationNode) is not report])
         nodes = {row["key"]: row["segmentation_id"] for row in result.rows}
         byId = {node.GetID(): node for node in result.segmentationNodes}
         threshold = float(result.provenance["thresholds"]["mask"])
@@ -93,6 +92,10 @@ class KeptProbabilities:
             record, path, node = result.records.get(key), result.probabilities.get(key), byId.get(nodes[key])
             if record is not None and path is not None and node is not None:
                 self._kept[key] = _Kept(record, path, node, volumeNode, threshold)
+
+    def areOf(self, reportNode: Any) -> bool:
+        """Whether what is kept belongs to a report; False if nothing is kept."""
+        return any(reportNodeOf(kept.segmentationNode) is reportNode for kept in self._kept.values())
 
     def keys(self) -> list[str]:
         """Keys of the sentences that can be cut again."""
@@ -104,7 +107,11 @@ class KeptProbabilities:
         return chosen[0] if chosen else None
 
     def recut(self, threshold: float, keys: Collection[str] | None = None, newStep: bool = True) -> list[Any]:
-        """Cut again and put the masks into the scene; segments edited by hand stay as they are.
+        """Cut again and put the masks into the scene; see :meth:`recutting`."""
+        return allAtOnce(self.recutting(threshold, keys, newStep))
+
+    def recutting(self, threshold: float, keys: Collection[str] | None = None, newStep: bool = True) -> Work[list[Any]]:
+        """Cut again in portions, the last of which puts all masks into the scene; those edited by hand stay.
 
         Args:
             threshold: from ``LOWEST`` to 1; masks are taken at whole thousandths.
@@ -118,13 +125,21 @@ class KeptProbabilities:
             InputError: if a kept file is gone, or a volume was changed or removed since.
         """
         if not LOWEST <= threshold <= 1:
-            raise InputError(f"The threshold is {threshold:g}; give a number from {LOWEST:g} to 1.")
+            raise InputError(
+                _("The threshold is {given}; give a number from {lowest} to 1.").format(
+                    given=f"{threshold:g}", lowest=f"{LOWEST:g}"
+                )
+            )
+        masks: dict[str, MaskBox | None] = {}
+        for key, kept in list(self._kept.items()):
+            if keys is None or key in keys:
+                masks[key] = yield from kept.cutting(threshold) if _isThere(kept) else _nothing()
         groups: dict[str, tuple[Any, Any, list[SegmentRecord]]] = {}
-        for key, kept in self._kept.items():
-            if (keys is not None and key not in keys) or not _isThere(kept) or _isEdited(kept, key):
+        for key, mask in masks.items():
+            kept = self._kept[key]
+            if not _isThere(kept) or _isEdited(kept, key):
                 continue
-            mask = kept.mask(threshold)
-            _checkGrid(kept, mask)
+            _checkGrid(kept)
             about = {**kept.record.tags, tags.THRESHOLD: f"{threshold:g}"}
             # These are counted anew from the mask.
             about = {name: text for name, text in about.items() if name not in (tags.VOLUME_ML, tags.MASK)}
@@ -166,6 +181,10 @@ class KeptProbabilities:
             folder.cleanup()
 
 
+def _nothing() -> Work[None]:
+    yield
+
+
 def _isThere(kept: _Kept) -> bool:
     nodes = (kept.segmentationNode, kept.volumeNode)
     return all(node.GetScene() is not None for node in nodes) and reportNodeOf(kept.segmentationNode) is not None
@@ -179,7 +198,7 @@ def _isEdited(kept: _Kept, key: str) -> bool:
     return tags.readTag(node.GetSegmentation().GetSegment(segmentId), tags.EDITED) is not None
 
 
-def _checkGrid(kept: _Kept, mask: npt.NDArray[np.bool_]) -> None:
+def _checkGrid(kept: _Kept) -> None:
     image = kept.volumeNode.GetImageData()
-    if image is None or image.GetDimensions()[::-1] != mask.shape:
-        raise InputError("The volume was changed since it was segmented; press Apply to segment it again.")
+    if image is None or kept.box is None or image.GetDimensions()[::-1] != kept.box.grid:
+        raise InputError(_("The volume was changed since it was segmented; press Apply to segment it again."))

@@ -62,9 +62,19 @@ def _read(path: str, changed: int) -> WeightsCard:
     return WeightsCard(card.summary(), "", card)
 
 
+def networkTitle(network: str) -> str:
+    """Return a network's name with its source; of one that is only read out of an abstract, that it is."""
+    titles = {
+        "tirnet": "TIRNet (arXiv 2606.27794)",
+        "reclmis": "RecLMIS (arXiv 2404.02845)",
+        "tmca": _("TMCA (this project's reading of the abstract of arXiv 2412.13533)"),
+    }
+    return titles.get(network, network)
+
+
 def shortCard(card: Card) -> str:
-    """Return a card in two lines: what the weights are for, and what they reach."""
-    first = f"{card.name}: {card.modality}" if card.modality else f"{card.name}: {card.network}"
+    """Return a card in two lines: what the weights are and what for, and what they reach."""
+    first = f"{card.name}: {networkTitle(card.network)}" + (f", {card.modality}" if card.modality else "")
     second = metric_sentence(card.metrics[0]) if card.metrics else _("No figure was measured.")
     return f"{first}\n{second}"
 

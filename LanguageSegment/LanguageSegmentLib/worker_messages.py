@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import Cancelled, InputError, LMISError, MissingDependencyError, OutOfMemoryError
 
 Progress = Callable[[int, int, str], "bool | None"]
@@ -55,7 +56,7 @@ class JobMessages:
         if self.error is not None:
             raise self.error
         if self.result is None:
-            raise LMISError("The worker ended without a result; run it again.")
+            raise LMISError(_("The worker ended without a result; run it again."))
         return self.result
 
 

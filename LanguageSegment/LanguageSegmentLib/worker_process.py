@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
+from LanguageSegmentLib.translation import tr as _
 from LMISCore.errors import LMISError
 
 KEPT_LINES = 20
@@ -46,7 +47,11 @@ class WorkerProcess(Protocol):
 
 def notStarted(program: str, why: str) -> LMISError:
     """The error for a program that cannot be started."""
-    return LMISError(f"The worker {program} could not be started: {why}; reinstall 3D Slicer or the extension.")
+    return LMISError(
+        _("The worker {program} could not be started: {why}; reinstall 3D Slicer or the extension.").format(
+            program=program, why=why
+        )
+    )
 
 
 def endProcess(pid: int) -> None:

@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/scene_benchmark.py --out scene.json
 
-Runs ``segmentReport`` on the bundled sample, or on a made-up chest of a given size, round after round in one scene, as
+Runs ``segmentReport`` on the bundled sample, or on it enlarged to a given size, round after round in one scene, as
 a user's Python console would, and tells the parts of each call apart by the messages of the worker process. Seconds
 belong to one machine on one day; the shares say where the time goes.
 """
@@ -18,6 +18,9 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 ROOT = Path(__file__).resolve().parents[2]
 SENTENCES = ("Pulmonary infection in the left lung.", "Pulmonary infection in the right lung.")
@@ -70,6 +73,16 @@ def shares(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
     return found
 
 
+def enlarged_sample(slices: int, size: int) -> npt.NDArray[np.generic]:
+    """The bundled sample with its voxels repeated to ``(slices, size, size)``, so that there is something to find."""
+    from LMISCore.resources import resource
+    from LMISCore.volumes.files import read_volume
+
+    array = read_volume(resource("sample", "chest_ct.nrrd")).array
+    places = [np.arange(new) * old // new for new, old in zip((slices, size, size), array.shape, strict=True)]
+    return array[np.ix_(*places)]
+
+
 def timed_runner(events: list[Event]) -> Any:
     """Return a runner that starts the worker as usual and notes when which message came."""
     from LanguageSegmentLib.runner import SubprocessRunner
@@ -94,11 +107,10 @@ def measure(session: Any, slices: int | None, size: int) -> dict[str, float]:
 
     Args:
         session: with the scene.
-        slices: of a made-up chest; None takes the bundled sample.
+        slices: of the enlarged sample; None takes the sample as it is.
         size: of its slices, pixels.
     """
     import slicer.util
-    from segment_benchmark import made_up_chest
 
     from LanguageSegmentLib.sample import loadSample
     from LanguageSegmentLib.scripting import segmentReport
@@ -109,7 +121,7 @@ def measure(session: Any, slices: int | None, size: int) -> dict[str, float]:
         volumeNode, report = loadSample(session.scene)
     else:
         volumeNode, report = session.volume(spacing=(0.7, 0.7, 1.5)), " ".join(SENTENCES)
-        slicer.util.updateVolumeFromArray(volumeNode, made_up_chest(slices, size))
+        slicer.util.updateVolumeFromArray(volumeNode, enlarged_sample(slices, size))
     events: list[Event] = []
     called = time.perf_counter()
     result = segmentReport(volumeNode, report, runner=timed_runner(events))
@@ -162,7 +174,7 @@ def table(found: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="rounds (default 3)")
-    parser.add_argument("--slices", type=int, help="of a made-up chest instead of the bundled sample")
+    parser.add_argument("--slices", type=int, help="to enlarge the bundled sample to")
     parser.add_argument("--size", type=int, default=512, help="of its slices, pixels (default 512)")
     parser.add_argument("--out", type=Path, metavar="JSON", help="where to write all numbers")
     options = parser.parse_args(arguments)

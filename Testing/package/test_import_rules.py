@@ -43,11 +43,12 @@ TORCH_FREE = [
     "LMISCore.checkpoints.card_text",
     "LMISCore.checkpoints.files",
     "LMISCore.inference.reading",
+    "LMISCore.cohorts.folder",
 ]
 HEAVY = {"torch", "transformers", "scipy", "SimpleITK", "slicerio"}
 
 # Import name -> the extra that brings it: only inside a function, so that the base installation works without.
-EXTRAS = {"openpyxl": "train", "tqdm": "train", "matplotlib": "plots", "pydicom": "dicom"}
+EXTRAS = {"openpyxl": "train", "tqdm": "train", "matplotlib": "plots", "pydicom": "dicom", "ray": "cluster"}
 # Import name -> distribution, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 # Parts of a listed package's own interface.

@@ -15,7 +15,7 @@ MODULE = "LanguageSegment"
 LIBRARY = "LanguageSegmentLib"
 
 # Of LMISCore only what loads no torch.
-TORCH_FREE = {"errors", "atomic", "resources", "volumes", "text", "inference.reading"} | {
+TORCH_FREE = {"errors", "atomic", "resources", "volumes", "text", "inference.reading", "cohorts.folder"} | {
     f"checkpoints.{name}" for name in ("card", "card_text", "files")
 }
 WITH_TORCH = {"text.cache", "text.clip_text", "text.encoders", "text.minilm", "text.states", "text.transformers_folder"}

@@ -188,6 +188,7 @@ def test_a_step_back_restores_a_segment_that_shared_its_layer(slicer_session: Sl
     masks = np.zeros((2, *SHAPE), dtype=bool)
     masks[0, :, :, :3] = masks[1, :, :, 5:] = True
     putSegments(node, volume, [record(KEYS[0], masks[0]), record(KEYS[1], masks[1])])
+    node.GetSegmentation().CollapseBinaryLabelmaps(False)  # as saving does
     labels = [node.GetSegmentation().GetSegment(each).GetLabelValue() for each in IDS]
     assert labels[0] != labels[1]  # which is how a layer's segments are told apart
     putSegments(node, volume, [record(KEYS[1], np.ones(SHAPE, dtype=bool))])

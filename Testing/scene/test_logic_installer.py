@@ -40,8 +40,8 @@ def test_all_is_installed_in_order_after_one_question(monkeypatch: pytest.Monkey
     report = install()
     assert (report.installed, report.missing, report.messages) == (MISSING, (), ())
     assert len(pretended.questions) == 1
-    assert pretended.questions[0][1].splitlines() == ["torch>=2.6 (through the PyTorch extension)", *MISSING[1:]]
-    assert "6 Python packages" in pretended.questions[0][0]
+    assert pretended.questions[0][1].splitlines() == ["torch>=2.6 (through the extension PyTorch)", *MISSING[1:]]
+    assert "packages are missing (6)" in pretended.questions[0][0]
     last = ["pip_install", "pip_ensure"] if version == "5.12" else ["util.pip_install"] * 2
     assert pretended.names() == ["installTorch", *last]
     assert pretended.calls[0][1] == {"asks": True, "version": ">=2.6"}

@@ -123,7 +123,7 @@ def test_a_crash_is_told_once_with_its_exit_code(scripted: Any) -> None:
     assert not run.runner.poll()
     last = run.messages[-1]
     assert (last["type"], last["kind"], last["stderr"]) == ("error", "crashed", ["why"])
-    assert "with exit code 7 before it gave a result" in last["message"] and len(run.messages) == 2
+    assert "ended with exit code 7; memory may have run out" in last["message"] and len(run.messages) == 2
 
 
 def test_a_missing_package_is_named(scripted: Any) -> None:

@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from LanguageSegmentLib.device_probe import DeviceProbe
 from LanguageSegmentLib.serving import CANCEL_SECONDS, ServedRunner, ServingWorker
 from LanguageSegmentLib.worker_process import PipeProcess
 from LMISCore.errors import LMISError
@@ -257,3 +259,20 @@ def test_a_worker_that_hears_nothing_is_gone_within_a_second_with_its_launcher(t
         return state == "Z"
 
     _until(gone, 5)
+
+
+def test_a_worker_that_is_ended_while_it_tries_a_device_leaves_no_answer() -> None:
+    class EndedRunner:
+        def start(self, job: dict[str, Any], onMessage: Any) -> None:
+            onMessage({"type": "error", "kind": "cancelled", "message": "Cancelled as asked."})
+
+        def poll(self) -> bool:
+            return False
+
+        def close(self) -> None:
+            pass
+
+    worker: Any = SimpleNamespace(runner=EndedRunner)
+    probe = DeviceProbe(worker)
+    probe.ask("cpu")
+    assert not probe.poll() and probe.line("cpu") == "Not tried yet."

@@ -169,10 +169,10 @@ def test_a_segment_edited_by_hand_is_left_alone(runs: Runs) -> None:
 def test_what_cannot_be_cut_is_refused_in_one_sentence(runs: Runs) -> None:
     with pytest.raises(InputError, match=r"The threshold is 0\.01; give a number from 0\.05 to 1"):
         runs.kept.recut(0.01)
-    for file in Path(runs.kept.folder).rglob("*.nrrd"):
+    for file in Path(runs.kept.folder).rglob("*.npz"):
         file.unlink()
     before = runs.masks()
-    with pytest.raises(InputError, match=r"\.nrrd"):
+    with pytest.raises(InputError, match=r"\.npz is missing or damaged"):
         runs.recut(0.2)
     assert _same(runs.masks(), before)
 
@@ -187,7 +187,7 @@ def test_nothing_is_cut_for_nodes_that_left_the_scene(runs: Runs, slicer_session
 
 def test_the_files_go_when_all_is_forgotten(runs: Runs) -> None:
     folder = runs.kept.folder
-    assert len(list(folder.rglob("*.nrrd"))) == 3
+    assert len(list(folder.rglob("*.npz"))) == 3
     runs.kept.clear()
     assert not folder.exists() and runs.kept.keys() == [] and runs.kept.threshold() is None
     assert runs.kept.recut(0.2) == []
@@ -196,7 +196,7 @@ def test_the_files_go_when_all_is_forgotten(runs: Runs) -> None:
 def test_files_stay_only_as_long_as_a_step_back_may_want_them(runs: Runs) -> None:
     for number in range(9):
         runs.run(runs.report, only=["findings-1"], threshold=0.2 + 0.1 * (number % 2))
-        assert len(list(runs.kept.folder.rglob("*.nrrd"))) <= 3 + 1 + MOST_STEPS
+        assert len(list(runs.kept.folder.rglob("*.npz"))) <= 3 + 1 + MOST_STEPS
     for _ in range(MOST_STEPS):
         assert runs.steps.goBack()
         runs.kept.recut(0.1)

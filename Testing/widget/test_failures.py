@@ -71,7 +71,7 @@ def test_a_full_disk_and_a_locked_folder_are_told_with_their_place(
         raise OSError(number, "refused", "/temporary/folder")
 
     window = asked()
-    monkeypatch.setattr("LanguageSegmentLib.run.writeNode", refuse)
+    monkeypatch.setattr("LanguageSegmentLib.run.writingNode", refuse)
     window.click("applyButton")
     window.wait_for_run()
     (sentence,) = window.application.dialogs.errors
@@ -147,6 +147,21 @@ def test_a_real_worker_is_cancelled_and_works_again(
     assert all(window.cells(SEGMENT)) and len(window.cells()) == 2
 
 
+def test_the_words_that_are_segmented_cannot_be_changed_meanwhile(asked: Callable[..., Any]) -> None:
+    window = asked(None)
+    window.click("applyButton")
+    window.wait(lambda: window.findingsTable.rowCount() == 2)
+    QTest.keyClicks(window.reportEdit, "not ")
+    assert window.reportEdit.toPlainText() == REPORT and "when the run has ended" in window.reportEdit.toolTip()
+    window.edit(0, "Something else.")
+    assert window.reportEdit.toPlainText() == REPORT and "Wait for the run" in window.statusLabel.text()
+    assert "Something else." not in window.cells()
+    window.click("applyButton")
+    window.wait(lambda: not window.panel.runs.isBusy)
+    QTest.keyClicks(window.reportEdit, "Not ")
+    assert window.reportEdit.toPlainText() != REPORT
+
+
 def test_what_is_asked_for_meanwhile_waits_and_the_two_do_not_mix(
     window: Any, slicer_session: SlicerSession, material: Material, worker: Any
 ) -> None:
@@ -191,7 +206,7 @@ def test_a_defect_is_told_as_one_and_reaches_the_log(
         raise ZeroDivisionError("a defect")
 
     window = asked()
-    monkeypatch.setattr("LanguageSegmentLib.run.writeNode", fail)
+    monkeypatch.setattr("LanguageSegmentLib.run.writingNode", fail)
     window.click("applyButton")
     for _ in range(100):
         QTest.qWait(20)

@@ -64,6 +64,20 @@ def test_a_segment_chosen_in_the_segment_editor_chooses_its_row(ran: Any, slicer
     assert ran.reportEdit.textCursor().selectedText() == row.sentence.text
 
 
+def test_a_segment_under_the_crosshair_chooses_its_row(ran: Any, slicer_session: SlicerSession) -> None:
+    rows = ran.panel.table.rows
+    crosshair = slicer_session.scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    rows[0].segmentationNode.GetDisplayNode().SetSegmentVisibility(rows[0].segmentId, False)
+    crosshair.SetCrosshairRAS(*rows[2].segmentationNode.GetSegmentCenterRAS(rows[2].segmentId))
+    assert ran.panel.table.chosen.key == rows[2].key
+    ran.choose(1)
+    crosshair.SetCrosshairRAS(9e3, 9e3, 9e3)
+    assert ran.panel.table.chosen.key == rows[1].key
+    rows[2].segmentationNode.GetDisplayNode().SetVisibility(False)
+    crosshair.SetCrosshairRAS(*rows[2].segmentationNode.GetSegmentCenterRAS(rows[2].segmentId))
+    assert ran.panel.table.chosen.key == rows[1].key
+
+
 def test_a_negated_sentence_can_be_forced_and_stays_so_when_run_again(ran: Any) -> None:
     ran.choose(0)
     assert not ran.forceButton.isEnabled() and "negated" in ran.forceButton.toolTip()
@@ -142,6 +156,7 @@ def test_a_map_is_shown_with_its_legend_and_its_opacity_follows(ran: Any, slicer
     ran.choose(0)
     ran.click("explainButton")
     ran.wait_for_run()
+    ran.wait(lambda: not ran.panel.maps.isLoading)
     composite = ran.application.sliceLogics[0].GetSliceCompositeNode()
     assert slicer.mrmlScene.GetNodeByID(composite.GetForegroundVolumeID()).GetName() == "Explanation: probability"
     first = ran.legendLabel.text()
@@ -150,6 +165,7 @@ def test_a_map_is_shown_with_its_legend_and_its_opacity_follows(ran: Any, slicer
     assert composite.GetForegroundOpacity() == pytest.approx(0.25)
     ran.mapComboBox.setFocus()
     QTest.keyClick(ran.mapComboBox, QtCore.Qt.Key.Key_Down)
+    ran.wait(lambda: not ran.panel.maps.isLoading)
     assert ran.legendLabel.text() != first
     assert len(slicer_session.nodes("vtkMRMLScalarVolumeNode")) == 2
     ran.click("hideMapButton")
@@ -176,6 +192,35 @@ def test_command_and_diagnosis_are_copied(ran: Any, material: Material) -> None:
     assert str(material.volume("oblique")) in clipboard.text() and "Infection in the left lung." in clipboard.text()
     ran.click("diagnosisButton")
     assert "Infection" not in clipboard.text() and "torch" in clipboard.text()
+
+
+def test_the_command_names_the_folder_of_a_series_and_tells_of_unsaved_changes(ran: Any, material: Material) -> None:
+    volume = ran.volumeSelector.currentNode()
+    storage = volume.GetStorageNode()
+    slicer.util.arrayFromVolumeModified(volume)
+    clipboard = QtWidgets.QApplication.clipboard()
+    ran.click("commandButton")
+    assert "save the volume first" in ran.statusLabel.text()
+    storage.AddFileName(str(material.volume("oblique")))
+    storage.AddFileName(str(material.volume("left-handed")))
+    ran.click("commandButton")
+    assert f"lmis segment {material.folder} " in clipboard.text()
+
+
+def test_the_slider_leaves_the_segments_of_another_report(ran: Any) -> None:
+    first = ran.panel.state.reportNode
+    before = ran.cells(VOLUME)
+    other = ran.module.logic.createReportNode("FINDINGS: Infection in the right lung.")
+    ran.panel.take(None, other)
+    assert not ran.thresholdSlider.isEnabled() and "Run the report first" in ran.thresholdSlider.toolTip()
+    ran.click("applyButton")
+    ran.wait_for_run()
+    assert ran.thresholdSlider.isEnabled()
+    ran.unfold(ran.thresholdSlider)
+    ran.thresholdSlider.findChild(QtWidgets.QDoubleSpinBox).setValue(0.05)
+    ran.wait(lambda: ran.panel.state.kept.threshold() == 0.05 and not ran.panel.threshold.isCutting)
+    ran.panel.take(None, first)
+    assert ran.cells(VOLUME) == before and not ran.thresholdSlider.isEnabled()
 
 
 def test_dicom_export_is_offered_where_slicer_has_it(ran: Any, monkeypatch: pytest.MonkeyPatch) -> None:
