@@ -120,7 +120,9 @@ class Convolution(nn.Module):
             x, other, self.packed, bias, pads, ones, ones, 1, "add", 1.0, unary, [], None
         )
         # The kernel joins a sum with ReLU only.
-        return F.gelu(found) if self.activation == "gelu" else found
+        if self.activation == "gelu":
+            found = F.gelu(found) if torch.is_grad_enabled() else torch.ops.aten.gelu_.default(found)
+        return found
 
     def _doubled(self, x: Tensor, other: Tensor | None, bias: Tensor | None) -> Tensor:
         activation = self.activation if other is None else "none"

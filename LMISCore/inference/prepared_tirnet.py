@@ -138,9 +138,12 @@ class PreparedStage(nn.Module):
         negative = (-self.beta * similarity).sigmoid()
         factor = (1 + self.rho * positive) * (1 - self.kappa * negative) + self.gamma
         base = self.second(self.first(x.mul_(factor.to(x.dtype))))
+        # Maps of full resolution are let go as soon as they are read: they are most of the memory that a picture takes.
+        del low, x, factor
         query, scale = self.query(base)
         both = (scale * key_scale.flatten(1)).to(base.dtype).unsqueeze(-1)
         agreement = pixels(query.mul_(key)) @ both
+        del query
         weight = (self.steepness * agreement.float()).sigmoid().view_as(positive)
         detail = detail * weight.to(detail.dtype)
         features = self.of_base(base, self.of_detail(detail, self.of_light(positive.to(base.dtype))))

@@ -114,7 +114,7 @@ def build_optimiser(recipe: TrainingRecipe, parameters: Iterable[nn.Parameter]) 
     kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
     known = list(parameters)
     # One pass over each tensor; PyTorch has it for the CPU and CUDA.
-    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in known)
+    fused = recipe.fused and all(parameter.device.type in ("cpu", "cuda") for parameter in known)
     return kind(known, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
 
 

@@ -105,13 +105,15 @@ class TrainingRecipe:
     ``schedule`` is described at ``rate_at`` in ``training/parts.py``; ``period`` is counted in steps. A step takes
     ``accumulate`` batches and the mean of their gradients. The state is saved after each validation and besides every
     ``save_every`` steps and every ``save_seconds`` seconds (0: never). Under torchrun the processes share each
-    ``batch``, and ``sync_batch_norm`` normalises over all of it instead of over each process's share.
+    ``batch``, and ``sync_batch_norm`` normalises over all of it instead of over each process's share. ``fused`` updates
+    the weights in one pass over each tensor, which rounds otherwise than PyTorch's plain loop does.
     """
 
     steps: int = 1000
     batch: int = 8
     accumulate: int = 1
     optimiser: Literal["adamw", "adam"] = "adamw"
+    fused: bool = True
     learning_rate: float = 3e-4
     schedule: Literal["cosine", "restarts", "decay"] = "cosine"
     period: int = 1

@@ -44,3 +44,10 @@ def test_adam_puts_weight_decay_into_the_gradient_and_adamw_does_not() -> None:
     # Adam's first step is the rate whatever the gradient's size; AdamW shrinks the weight by rate x decay.
     assert moved["adam"] == pytest.approx(0.1, rel=1e-3)
     assert moved["adamw"] == pytest.approx(100 * 0.1 * 0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_weights_are_updated_in_one_pass_unless_the_recipe_asks_for_the_plain_loop(name: str) -> None:
+    for fused in (True, False):
+        recipe = TrainingRecipe(optimiser=name, fused=fused)  # type: ignore[arg-type]
+        assert build_optimiser(recipe, [torch.nn.Parameter(torch.zeros(1))]).defaults["fused"] is fused
