@@ -68,6 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     parser.add_argument("--probabilities", action="store_true", help="also write each sentence's probabilities")
     parser.add_argument("--no-overlay", action="store_true", help="do not draw ID.png")
     parser.add_argument("--no-agreement", action="store_true", help="do not compare masks with the words' places")
+    parser.add_argument("--ask-air", action="store_true", help="ask slices in HU too that show nothing but air")
     parser.add_argument("--language", metavar="CODE", help="language of the reports (default: told by their words)")
     parser.add_argument(
         "--scrub",
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         largest_components=args.largest,
         overlay=not args.no_overlay,
         agreement=not args.no_agreement,
+        skip_air=not args.ask_air,
     )
     shown = -1
     with ProgressLine() as line, StopSignals() as signals:

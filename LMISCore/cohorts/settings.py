@@ -30,6 +30,7 @@ RESULT_SETTINGS = (
     "probabilities",
     "agreement",
     "language",
+    "skip_air",
     "scrub",
 )
 RUN_SETTINGS = ("device", "batch_size", "text_encoder", "cache")
@@ -54,7 +55,7 @@ class BatchJob:
         threads: processor cores of each worker; 0 divides this machine's, and is 1 on a cluster that is joined.
         device: of the workers; several parted by commas are taken in turn.
         checkpoint, precision, intensity, threshold, presence, min_volume_ml, largest_components, batch_size,
-            text_encoder, cache, overlay, probabilities, agreement, language, scrub: as in ``SegmentJob``.
+            text_encoder, cache, overlay, probabilities, agreement, language, skip_air, scrub: as in ``SegmentJob``.
     """
 
     table: str
@@ -84,6 +85,7 @@ class BatchJob:
     probabilities: bool = False
     agreement: bool = True
     language: str | None = None
+    skip_air: bool = True
     scrub: str = "shared"
 
     @classmethod

@@ -1,12 +1,14 @@
 """Cases a minute against the number of workers, and what ``lmis batch`` adds to each case.
 
     python Testing/benchmarks/batch_benchmark.py --cases 60 --workers 1 2 --engines local ray --out batch.json
+    python Testing/benchmarks/batch_benchmark.py --overhead --cases 80
     python Testing/benchmarks/batch_benchmark.py --memory --slices 64 --size 512
 
 The cases are copies of one made-up chest volume with one sentence each. The overhead of a case is its worker's time
 from one case to the next less the time of segmenting itself, as ``lmis segment`` tells it: hashing, the record, the
-journey of the job and its answer. Starting the workers is told apart, as it is paid once. ``--memory`` sets the
-estimate of a worker's memory beside the peak that one is seen to have. Seconds belong to one machine on one day.
+journey of the job and its answer. Starting the workers is told apart, as it is paid once. ``--overhead`` measures the
+same in processor time, for a machine that does other things meanwhile; ``--memory`` sets the estimate of a worker's
+memory beside the peak that one is seen to have. Seconds belong to one machine on one day.
 """
 
 from __future__ import annotations
@@ -77,6 +79,49 @@ def run_table(table: Path, out: Path, workers: int, engine: str, more: list[str]
     }
 
 
+def measure_overhead(folder: Path, cases: int, slices: int, size: int, given: dict[str, Any]) -> dict[str, Any]:
+    """What a case costs beside its segmenting, in processor time, which other programs of the machine hardly change.
+
+    In the worker: a case and the same segmentation alone, in turn. In the run that gives out the cases: two tables of
+    different length, whose difference is that of the cases.
+    """
+    from LMISCore.cohorts.batch_job import BatchJob, run_batch_job
+    from LMISCore.cohorts.case_job import CaseJob, run_case_job
+    from LMISCore.cohorts.settings import Identity
+    from LMISCore.cohorts.table import read_cohort
+    from LMISCore.inference.jobs import run_segment_job
+    from LMISCore.inference.warm import Predictors
+
+    spent = {}
+    for count in (cases // 4, cases):
+        table = write_cohort(folder / f"cohort-{count}", count, slices, size)
+        job = BatchJob(str(table), str(folder / f"out-{count}"), overlay=False, **given)
+        began = time.process_time()
+        run_batch_job(job)
+        spent[count] = time.process_time() - began
+    predictors, tasks, alone = Predictors(), 0.0, 0.0
+    identity = Identity(job)
+    for number, case in enumerate(read_cohort(table).cases):
+        task = CaseJob.from_dict({k: v for k, v in identity.job(case, folder / "again").items() if k != "task"})
+        task.segment.out = str(folder / "plain" / f"{case.id}.seg.nrrd")
+        started = time.process_time()
+        run_case_job(task, None, predictors)
+        between = time.process_time()
+        run_segment_job(task.segment, None, None, predictors)
+        if number:
+            # The first one loads the network.
+            tasks += between - started
+            alone += time.process_time() - between
+    each = 1000 / (cases - 1)
+    run = 1000 * (spent[cases] - spent[cases // 4]) / (cases - cases // 4)
+    return {
+        "cases": cases,
+        "segmenting_ms": round(alone * each, 2),
+        "more_in_the_worker_ms": round((tasks - alone) * each, 2),
+        "in_the_run_that_gives_out_ms": round(run, 2),
+    }
+
+
 def measure_memory(slices: int, size: int, more: dict[str, Any]) -> dict[str, Any]:
     """Set the estimate for one volume beside the peak of segmenting it, both in this process, MB."""
     from LMISCore.cohorts.memory_job import MemoryJob, run_memory_job
@@ -98,6 +143,17 @@ def measure_memory(slices: int, size: int, more: dict[str, Any]) -> dict[str, An
     }
 
 
+def compare(folder: Path, args: argparse.Namespace, more: list[str]) -> list[dict[str, Any]]:
+    """Run the same table with each engine and number of workers, printing each row when it is there."""
+    table = write_cohort(folder / "cohort", args.cases, args.slices, args.size)
+    rows = []
+    for engine in args.engines:
+        for workers in args.workers:
+            rows.append(run_table(table, folder / f"{engine}-{workers}", workers, engine, more))
+            print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=60, help="of each run (default: 60)")
@@ -107,6 +163,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", default=["local"], help="local, ray (default: local)")
     parser.add_argument("--checkpoint", help="folder or file (default: the bundled weights)")
     parser.add_argument("--text-encoder", help="folder of the text encoder")
+    parser.add_argument("--overhead", action="store_true", help="measure the processor time of a case instead")
     parser.add_argument("--memory", action="store_true", help="compare the memory estimate with a peak instead")
     parser.add_argument("--out", metavar="FILE", help="write the figures as JSON there")
     args = parser.parse_args()
@@ -119,14 +176,12 @@ def main() -> None:
         for name in ("checkpoint", "text_encoder"):
             if chosen[name]:
                 more += [f"--{name.replace('_', '-')}", chosen[name]]
-        rows = []
         folder = Path(tempfile.mkdtemp(prefix="lmis-batch-"))
         try:
-            table = write_cohort(folder / "cohort", args.cases, args.slices, args.size)
-            for engine in args.engines:
-                for workers in args.workers:
-                    rows.append(run_table(table, folder / f"{engine}-{workers}", workers, engine, more))
-                    print(json.dumps(rows[-1]), flush=True)
+            if args.overhead:
+                rows = [measure_overhead(folder, args.cases, args.slices, args.size, chosen)]
+            else:
+                rows = compare(folder, args, more)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     result = {"machine": about, "rows": rows}

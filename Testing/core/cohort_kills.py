@@ -34,15 +34,25 @@ def finished(out: Path) -> int:
     return len(list(out.glob("cases/[!.]*/*.done.json")))
 
 
-def kill_often(arguments: list[str], out: Path, kills: int, seed: int) -> tuple[dict[str, int], str]:
+def kill_often(
+    arguments: list[str], out: Path, kills: int, seed: int, path: Path | None = None, share: float = 0.4
+) -> tuple[dict[str, int], str]:
     """Kill until there were so many kills, then let the run finish.
+
+    Args:
+        arguments: of ``lmis``.
+        out: its folder of results.
+        kills: how many.
+        seed: of the moments and of what is killed.
+        path: see :func:`start`.
+        share: of the kills that strike a worker instead of the run.
 
     Returns:
         kills of "run" and "worker", and what the last run printed.
     """
     rng = random.Random(seed)
     counts = {"run": 0, "worker": 0}
-    run = start(arguments)
+    run = start(arguments, path)
     while sum(counts.values()) < kills:
         before, end = finished(out), time.monotonic() + PATIENCE
         while finished(out) <= before and run.poll() is None and time.monotonic() < end:
@@ -51,13 +61,13 @@ def kill_often(arguments: list[str], out: Path, kills: int, seed: int) -> tuple[
         if run.poll() is not None:
             break
         victims = workers(run)
-        if victims and rng.random() < 0.4:
+        if victims and rng.random() < share:
             os.kill(rng.choice(victims), signal.SIGKILL)
             counts["worker"] += 1
             continue
         run.kill()
         run.communicate()
         counts["run"] += 1
-        run = start(arguments)
+        run = start(arguments, path)
     printed, _ = run.communicate(timeout=PATIENCE)
     return counts, printed.decode("utf-8", "replace")

@@ -141,11 +141,12 @@ def test_only_what_changed_is_run_again(lmis: Run, weights: Path, tmp_path: Path
     made = done.stat().st_mtime_ns
     os.utime(tmp_path / "c/scans/case002.nrrd", (1, 1))
     (out / "cases" / "case003" / "case003.seg.nrrd").unlink()
+    (out / "cases" / "case000" / "case000.csv").write_text("cut short", encoding="utf-8")
     code, printed, _ = lmis("batch", table, "--out", out, *options(weights), "--json")
     found = json.loads(printed)
-    assert code == DONE and ran() == ["case001", "case002", "case003"]
+    assert code == DONE and ran() == ["case000", "case001", "case002", "case003"]
     # The touched volume holds what it held: its result stays the same file.
-    assert (found["segmented"], found["kept"]) == (2, 1) and done.stat().st_mtime_ns == made
+    assert (found["segmented"], found["kept"]) == (3, 1) and done.stat().st_mtime_ns == made
     assert [row["side"] for row in read_rows(out / "results.csv") if row["case"] == "case001"] == ["left right"]
     assert lmis("batch", table, "--out", out, *options(weights))[0] == DONE and ran() == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -17,13 +18,14 @@ from cohort_makers import WatchedPool, options, read_rows, save_case, save_cohor
 from test_batch_lock import hold
 
 from LMISCore.cohorts import case_job, local_pool
+from LMISCore.cohorts.case import Case
 from LMISCore.cohorts.case_job import CaseJob, OtherVersionError, run_case_job
 from LMISCore.cohorts.folder import CohortFolder
 from LMISCore.cohorts.memory_job import SENTENCES, VOXEL_BYTES, MemoryJob, run_memory_job
-from LMISCore.cohorts.settings import BatchJob, Identity
+from LMISCore.cohorts.settings import RESULT_SETTINGS, RUN_SETTINGS, BatchJob, Identity
 from LMISCore.cohorts.table import read_cohort
 from LMISCore.errors import InputError
-from LMISCore.inference.jobs import run_segment_job
+from LMISCore.inference.jobs import SegmentJob, run_segment_job
 from LMISCore.inference.warm import Predictors
 from LMISCore.volumes.files import write_volume
 from LMISCore.volumes.volume import Geometry
@@ -229,3 +231,12 @@ def test_the_state_of_a_run_lies_in_files_alone(lmis: Run, weights: Path, tmp_pa
     WatchedPool.given.clear()
     assert lmis("batch", table, "--out", out, *options(weights))[0] == 0
     assert WatchedPool.given == ["memory", "case000"]
+
+
+def test_every_setting_of_a_segmentation_belongs_to_the_run_or_to_a_case() -> None:
+    of_run = {*RESULT_SETTINGS, *RUN_SETTINGS}
+    own = set(Case("a", 2, "a.nrrd").job({}))
+    # Chosen by the run itself, or of no use to it.
+    left_out = {"out", "sample", "only", "boxes"}
+    assert {field.name for field in dataclasses.fields(SegmentJob)} == of_run | own | left_out
+    assert of_run <= {field.name for field in dataclasses.fields(BatchJob)}

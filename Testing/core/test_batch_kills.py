@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_runs import Run, cli_lmis
-from cohort_kills import finished, kill_often, start
+from cohort_kills import finished, kill_often
 from cohort_makers import WatchedPool, options, read_rows, save_cohort, save_weights, tables
 
 from LMISCore.cohorts import local_pool
@@ -50,31 +50,20 @@ def check(out: Path, count: int, whole: dict[str, bytes]) -> None:
     assert tables(out) == whole and not list(out.glob("*.lock*"))
 
 
-def test_a_run_killed_and_gone_on_with_ends_as_one_that_was_not(
+def test_a_run_and_a_worker_are_killed_and_it_ends_as_one_that_was_not(
     lmis: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, out = save_cohort(tmp_path / "c", 20), tmp_path / "out"
     whole = undisturbed(lmis, table, tmp_path / "whole", weights, monkeypatch)
-    arguments = ["batch", str(table), "--out", str(out), *options(weights), "--json"]
-    counts, _ = kill_often(arguments, out, kills=2, seed=4)
-    assert sum(counts.values()) == 2
-    check(out, 20, whole)
-
-
-def test_a_killed_workers_case_is_done_by_a_fresh_worker(
-    lmis: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table, out = save_cohort(tmp_path / "c", 5), tmp_path / "out"
-    whole = undisturbed(lmis, table, tmp_path / "whole", weights, monkeypatch)
     (tmp_path / "path").mkdir()
     script = KILLED_ONCE.format(flag=str(tmp_path / "flag"))
     (tmp_path / "path" / "sitecustomize.py").write_text(script, encoding="utf-8")
-    run = start(["batch", str(table), "--out", str(out), *options(weights), "--json"], tmp_path / "path")
-    printed = run.communicate(timeout=120)[0].decode()
+    arguments = ["batch", str(table), "--out", str(out), *options(weights), "--json"]
+    counts, printed = kill_often(arguments, out, kills=1, seed=4, path=tmp_path / "path", share=0)
+    assert counts["run"] == 1 and (tmp_path / "flag").exists()
     found = json.loads(printed[printed.index("{") :])
-    assert run.returncode == 0 and (found["done"], found["retried"]) == (5, 1)
-    assert (tmp_path / "flag").exists()
-    check(out, 5, whole)
+    assert (found["cases"], found["done"], found["failed"]) == (20, 20, 0)
+    check(out, 20, whole)
 
 
 @pytest.mark.slow

@@ -95,39 +95,47 @@ def test_parts_of_one_division_run_beside_each_other_and_exclude_all_else(tmp_pa
         pass
 
 
-def test_of_many_that_find_one_dead_owner_a_single_one_takes_over(tmp_path: Path) -> None:
-    for _ in range(10):
-        foreign(tmp_path / "batch.lock", age=locks.STALE_AFTER * 2)
-        inside, most, refused = [0], [0], [0]
-        start, done, lock = threading.Barrier(6), threading.Barrier(6), threading.Lock()
+def test_of_many_that_find_one_dead_owner_a_single_one_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, done, guard = threading.Barrier(6), threading.Barrier(6), threading.Lock()
+    inside, refused = [0], [0]
+    seen = threading.local()
+    lives, replace = locks._lives, os.replace
 
-        def attempt(
-            inside: list[int] = inside,
-            most: list[int] = most,
-            refused: list[int] = refused,
-            start: threading.Barrier = start,
-            done: threading.Barrier = done,
-            lock: threading.Lock = lock,
-        ) -> None:
-            start.wait()
-            try:
-                with FolderLock(tmp_path):
-                    with lock:
-                        inside[0] += 1
-                        most[0] = max(most[0], inside[0])
-                    done.wait()
-            except InputError:
-                with lock:
-                    refused[0] += 1
-                done.wait()
+    def all_look_first(path: Path, owner: dict[str, Any]) -> bool:
+        answer = lives(path, owner)
+        if not getattr(seen, "once", False):
+            seen.once = True
+            found.wait(60)
+        return answer
 
-        threads = [threading.Thread(target=attempt) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert (most[0], refused[0]) == (1, 5)
-        assert list(tmp_path.iterdir()) == []
+    def slowly(*paths: Path) -> None:
+        # Long enough for all others to have looked at what is about to be replaced.
+        time.sleep(0.3)
+        replace(*paths)
+
+    def attempt() -> None:
+        try:
+            with FolderLock(tmp_path):
+                with guard:
+                    inside[0] += 1
+                done.wait(60)
+        except InputError:
+            with guard:
+                refused[0] += 1
+            done.wait(60)
+
+    foreign(tmp_path / "batch.lock", age=locks.STALE_AFTER * 2)
+    monkeypatch.setattr(locks, "_lives", all_look_first)
+    monkeypatch.setattr(os, "replace", slowly)
+    threads = [threading.Thread(target=attempt) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (inside[0], refused[0]) == (1, 5)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
