@@ -133,7 +133,8 @@ def main() -> None:
     once = near(found.scores[FIRST], beside)
     found.scores[f"brightest {TOP_SHARE:.2%}, with both neighbours"] = once
     found.scores[f"brightest {TOP_SHARE:.2%}, neighbours of neighbours too"] = near(once, beside)
-    for title, rows in (("Val", range(count)), ("Val and held-out Train", range(len(pairs)))):
+    sections = {"Val": range(count), **({"Val and held-out Train": range(len(pairs))} if len(pairs) > count else {})}
+    for title, rows in sections.items():
         judged = [n for (row, _), n in found.lesion.items() if row in rows and (n == 0 or n >= SMALLEST_PIECE)]
         patients = len({pairs[row].patient for row in rows})
         affected, unaffected = sum(n > 0 for n in judged), judged.count(0)

@@ -52,7 +52,6 @@ CASES = {
     "tirnet_shared_norms": Case(("loss.presence=0.5",), held=False),
     "reclmis": Case((SMALL_RECLMIS + "}}", "pairs.sentences=2")),
     "reclmis_release": Case((SMALL_RECLMIS + ", variant: release}}",), slow=True),
-    "reclmis_shared_norms": Case((SMALL_RECLMIS + "}}",), held=False, slow=True),
     "reclmis_no_contrast": Case((SMALL_RECLMIS + "}}", "loss={contrastive: 0, text: 0, image: 0}"), slow=True),
     "tmca": Case((SMALL_TMCA,)),
 }

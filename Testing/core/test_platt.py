@@ -135,7 +135,7 @@ def test_a_place_free_second_mask_is_the_same_with_a_calibration() -> None:
         collect_answers(predictor.engine, pictures, [ask], states, Tracker(None, 1), mask, False)
         assert ask.mask is not None
         masks.append(ask.mask)
-    assert 0 < np.count_nonzero(masks[0] != (values >= 128)), "the second mask is cut lower"
+    assert np.count_nonzero(masks[0] != (values >= 128)) > 0, "the second mask is cut lower"
     np.testing.assert_array_equal(masks[0], masks[1])
 
 
