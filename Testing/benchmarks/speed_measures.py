@@ -16,7 +16,9 @@ from segment_benchmark import made_up_chest
 from torch import Tensor
 
 from LMISCore.checkpoints.card import Card
+from LMISCore.checkpoints.store import Checkpoint
 from LMISCore.inference.devices import choose_precision
+from LMISCore.inference.predictor import Predictor
 from LMISCore.inference.prepared import prepare, runs_under_autocast
 from LMISCore.inference.prepared_layers import Convolution
 from LMISCore.inference.slices import prepare_slices
@@ -199,7 +201,7 @@ def memory(name: str, weights: str, what: str) -> dict[str, float]:
 
 
 def growth(name: str, weights: str, rounds: int) -> dict[str, Any]:
-    """Seconds of the fastest path against image side, sentences and tokens."""
+    """Seconds of the fastest path against image side and tokens, and of a volume end to end against its slices."""
     label = list(precisions())[-1]
     network = nets.build(name, Path(weights))
     best: Any = nets.Prepared(network, nets.RandomClip(), precisions()[label])
@@ -214,4 +216,12 @@ def growth(name: str, weights: str, rounds: int) -> dict[str, Any]:
         runs[f"tokens {tokens}"] = functools.partial(best, features_of, f"{tokens} tokens")
     with torch.inference_mode():
         seconds = interleaved(runs, rounds)
+    encoder = nets.KnownStates()
+    checkpoint = Checkpoint(network, card(network, encoder), Path("benchmark"), "b" * 64)
+    predictor = Predictor(checkpoint, "cpu", precision=label, encoder=encoder)
+    volumes: dict[str, Callable[[], object]] = {
+        f"slices {count}": functools.partial(predictor.segment, chest(count), nets.SENTENCES[0], skip_air=False)
+        for count in (8, 16, 32)
+    }
+    seconds |= interleaved(volumes, 1)
     return {"precision": label, "best": {key: min(values) for key, values in seconds.items()}}

@@ -188,13 +188,13 @@ def plot(result: dict[str, Any], path: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 4, figsize=(16, 4), constrained_layout=True)
+    figure, axes = plt.subplots(1, 5, figsize=(20, 4), constrained_layout=True)
     for name, found in result.get("networks", {}).items():
         for label, times in found.get("sentences", {}).items():
             counts = sorted(int(count) for count in times)
             axes[0].plot(counts, [min(times[str(c)]) / min(times["1"]) for c in counts], "o-", label=f"{name} {label}")
         best = found.get("growth", {}).get("best", {})
-        for axis, kind, power in ((axes[1], "side", 2), (axes[2], "tokens", 1)):
+        for axis, kind, power in ((axes[1], "side", 2), (axes[2], "tokens", 1), (axes[3], "slices", 1)):
             known = {int(key.split()[1]): value for key, value in best.items() if key.startswith(kind)}
             if known:
                 first = min(known)
@@ -202,13 +202,17 @@ def plot(result: dict[str, Any], path: str) -> None:
         if "one-image" in found:
             seconds = found["one-image"]["seconds"]
             speeds = {key: min(seconds[BASE]) / min(t) for key, t in seconds.items() if "four" not in key}
-            axes[3].barh([f"{name}: {key}" for key in speeds], list(speeds.values()))
+            axes[4].barh([f"{name}: {key}" for key in speeds], list(speeds.values()))
     for axis, title in zip(
-        axes, ("sentences of one image", "pixels of an image", "tokens of a sentence", "times faster"), strict=True
+        axes,
+        ("sentences of one image", "pixels of an image", "tokens of a sentence", "slices of a volume", "times faster"),
+        strict=True,
     ):
         axis.set_title(title)
+        if axis is not axes[4]:
+            axis.set_ylim(bottom=0)
         if axis.get_legend_handles_labels()[0]:
             axis.legend(fontsize=7)
-    axes[3].tick_params(axis="y", labelsize=6)
+    axes[4].tick_params(axis="y", labelsize=6)
     figure.savefig(path, dpi=110)
     plt.close(figure)
