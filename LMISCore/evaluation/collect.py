@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from torch import Tensor
 
-from LMISCore.data.context import neighbours
 from LMISCore.data.lungs import LungGeometry, Side
 from LMISCore.data.manifest import Pair
 from LMISCore.data.slices import TruthSlice, case_normalisers, changed_normalisers, read_slice
@@ -29,7 +28,6 @@ from LMISCore.evaluation.quality import (
     pack_mask,
 )
 from LMISCore.evaluation.robustness import CHANGES, change_picture
-from LMISCore.inference.presence import with_neighbours
 from LMISCore.inference.slices import SlicePictures
 from LMISCore.metrics.overlap import Counts, count
 from LMISCore.training.pairs import side_sentence
@@ -64,8 +62,7 @@ class Answers:
         native, network: by slice, what the right sentence's answer is worth at either resolution.
         uncalibrated: by slice, as ``network`` before the card's calibration; empty where it has none.
         masks: by slice, the right sentence's answer, packed.
-        places: by slice, lung and third (None for the whole lung), for those in view; the presence score of each is
-            taken with those of the neighbouring slices in the end.
+        places: by slice, lung and third (None for the whole lung), for those in view.
         changed: by change of the picture, as ``counts``.
     """
 
@@ -144,19 +141,7 @@ def collect(task: Task, progress: Progress) -> Answers:
             raise Cancelled("The evaluation was stopped; nothing was written.")
 
     task.asker.engine.in_batches(range(total), work)
-    answers.places = _with_neighbours(task, answers.places)
     return answers
-
-
-def _with_neighbours(task: Task, places: Places) -> Places:
-    """The answers about single places, each presence score taken with its neighbours' as inference takes it."""
-    beside = neighbours(task.pairs)
-
-    def near(row: int, side: Side, zone: str | None) -> float:
-        others = [places.get((other, side, zone)) for other in beside[row] if other != row]
-        return with_neighbours(places[row, side, zone].presence, (each.presence for each in others if each is not None))
-
-    return {place: replace(answer, presence=near(*place)) for place, answer in places.items()}
 
 
 def _ask_sentences(

@@ -106,7 +106,7 @@ def _obedience(result: dict[str, Any]) -> str:
         f"Each lung in view is asked for with {sentences}; nothing is cropped or weighted by side. "
         f"{lungs['asked']} lungs asked, {lungs['affected']} affected, {lungs['unaffected']} unaffected, "
         f"{lungs['left_out']} between and left out ({lungs['rule']}). Pooled over pixels. "
-        "A presence score is the mean of the slice's and its neighbours', as in use."
+        "A presence score is the slice's own; in a volume it is taken with its neighbours'."
     )
     judged = f"{lungs['affected']} / {lungs['unaffected']}"
     rows = [

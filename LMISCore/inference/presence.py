@@ -3,11 +3,11 @@
 The mean over a small fixed share of the brightest pixels asks "is it anywhere?" without asking "how large is it?",
 which a mean over the picture would; one pixel alone would follow noise.
 
-A slice is judged together with its direct neighbours, as far as they were asked the same: a finding that is there
-mostly goes on in the next slice, and what noise makes of one slice mostly does not. A volume is as sure as its surest
-slice. The card's threshold is chosen on slices; a volume is many of them, and chance alone makes the highest of many
-higher than one: at the same threshold a finding is called absent more rarely on a volume than on the slices the
-threshold was chosen on.
+In a volume a slice is judged together with its direct neighbours, as far as they were asked the same: a finding that
+is there mostly goes on in the next slice, and what noise makes of one slice mostly does not. The volume is as sure as
+its surest slice. The card's threshold is chosen on the scores of single slices, where each slice is a case of its own,
+and chance alone makes the highest of many higher than one: at the same threshold a finding is called absent more rarely
+on a volume than on the slices the threshold was chosen on.
 """
 
 from __future__ import annotations

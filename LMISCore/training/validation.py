@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from LMISCore.data.context import neighbours
 from LMISCore.data.lungs import SIDES, SMALLEST_PIECE
-from LMISCore.inference.presence import slice_presence, with_neighbours
+from LMISCore.inference.presence import slice_presence
 from LMISCore.metrics.overlap import Counts, OverlapSummary, count, summarise
 from LMISCore.metrics.platt import Platt
 from LMISCore.metrics.thresholds import PresenceThreshold, choose_presence_threshold
@@ -77,7 +75,7 @@ def presence_threshold(
 ) -> PresenceThreshold:
     """Choose the presence threshold on the lungs of the validation slices, affected against unaffected ones.
 
-    Each lung is asked for with the plainest sentence, and its score is taken with those of the neighbouring slices.
+    Each lung is asked for with the plainest sentence.
     Affected: at least 13 lesion pixels; unaffected: none; lungs in between are left out. Sets without lung masks keep
     the default threshold.
     """
@@ -91,13 +89,6 @@ def presence_threshold(
             answer = probabilities(network, image, [side_sentence(finding, side)], cache, device, calibration)
             found[row, side] = float(slice_presence(answer)[0])
             pixels[row, side] = int(np.count_nonzero(side_cut(item.places.lesion, item.places.geometry, side)))
-    beside = neighbours([item.pair for item in slices])
     judged = [place for place, count in pixels.items() if count == 0 or count >= SMALLEST_PIECE]
-    scores = [
-        with_neighbours(found[row, side], (found.get((other, side)) for other in beside[row] if other != row))
-        for row, side in judged
-    ]
-    chosen = choose_presence_threshold(np.array(scores), np.array([pixels[place] > 0 for place in judged], dtype=bool))
-    if chosen.sensitivity is None:
-        return chosen
-    return replace(chosen, rule=f"{chosen.rule}; scores of slices with their neighbours")
+    scores = np.array([found[place] for place in judged])
+    return choose_presence_threshold(scores, np.array([pixels[place] > 0 for place in judged], dtype=bool))

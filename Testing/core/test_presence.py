@@ -1,4 +1,4 @@
-"""How sure a slice and a volume are: a slice with its neighbours, a volume by its surest slice; and the loss on it."""
+"""How sure a slice and a volume are: a volume by its surest slice, with its neighbours; and the loss on it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_tirnets_loss_counts_presence_only_where_the_recipe_asks_for_it() -> Non
     assert with_it["presence"] == presence_loss(logits, mask)
 
 
-def test_the_threshold_is_chosen_on_scores_taken_with_their_neighbours(
+def test_the_threshold_is_chosen_on_the_scores_of_single_slices(
     ground: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = recipe(ground)
@@ -107,10 +107,9 @@ def test_the_threshold_is_chosen_on_scores_taken_with_their_neighbours(
     turns = iter([own[side][number] for number in range(6) for side in SIDES])
     monkeypatch.setattr(validation, "probabilities", lambda *given: torch.full((1, 32, 32), next(turns)))
     chosen = validation.presence_threshold(torch.nn.Identity(), slices, "infection", "unit", Any, torch.device("cpu"))  # type: ignore[arg-type]
-    near = {side: [float(np.mean(own[side][max(n - 1, 0) : n + 2])) for n in range(6)] for side in SIDES}
     affected = {"left": [True, False, True] * 2, "right": [False, True, True] * 2}
     expected = choose_presence_threshold(
-        [near[side][n] for n in range(6) for side in SIDES], [affected[side][n] for n in range(6) for side in SIDES]
+        [own[side][n] for n in range(6) for side in SIDES], [affected[side][n] for n in range(6) for side in SIDES]
     )
     assert chosen.threshold == pytest.approx(expected.threshold)
     assert (chosen.sensitivity, chosen.specificity) == (expected.sensitivity, expected.specificity)
