@@ -32,6 +32,8 @@ os.environ.update(
     MKL_NUM_THREADS="1",
     TOKENIZERS_PARALLELISM="false",
 )
+# pytest-xdist tells its workers of a narrow terminal.
+os.environ.pop("COLUMNS", None)
 
 
 def _allowed_skips() -> dict[str, str]:

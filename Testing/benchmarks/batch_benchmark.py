@@ -58,7 +58,7 @@ def run_table(table: Path, out: Path, workers: int, engine: str, more: list[str]
     command = [sys.executable, "-m", "LMISCore.cli.main", "batch", str(table), "--out", str(out), "--json"]
     command += ["--workers", str(workers), "--engine", engine, "--no-overlay", *more]
     began = time.time()
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if found.returncode:
         raise SystemExit(found.stdout + found.stderr)
     result = json.loads(found.stdout)

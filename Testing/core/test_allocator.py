@@ -35,7 +35,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def faults(how: str) -> int:
     environment = {key: value for key, value in os.environ.items() if key not in allocator.VARIABLES}
     run = [sys.executable, "-c", PROGRAM, how]
-    return int(subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout)
+    return int(subprocess.run(run, env=environment, capture_output=True, encoding="utf-8", check=True).stdout)
 
 
 def test_freed_memory_is_taken_again_without_asking_the_system() -> None:

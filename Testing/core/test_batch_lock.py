@@ -31,7 +31,9 @@ def hold(folder: Path) -> subprocess.Popen[str]:
     """Another process that holds the lock until it is killed."""
     # From the folder that the package lies in, which "-c" puts on the path.
     home = Path(locks.__file__).parents[2]
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True, cwd=home)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, encoding="utf-8", cwd=home
+    )
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
     return holder
 

@@ -32,7 +32,7 @@ def stand_ins(tmp_path: Path) -> Path:
 def call(script: str, programs: Path, *arguments: str, **variables: str) -> list[str]:
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", **variables}
     command = ["bash", str(SCRIPTS / script), *arguments]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=True)
     return found.stdout.splitlines()
 
 

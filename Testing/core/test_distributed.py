@@ -53,7 +53,7 @@ def launch(ground: Path, folder: Path, cases: Sequence[str]) -> Path:
         make_exact(patch, ground)
         advance(exact_trainer(ground, folder / "begun_by_one", RESUMED), HALF)
     command = torchrun(str(SCRIPT), str(ground), str(folder), *cases)
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=900)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment(), timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Warning" not in done.stderr, done.stderr[-3000:]
     return folder

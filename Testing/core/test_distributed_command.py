@@ -33,7 +33,7 @@ def command(
     if device != "cpu":
         del variables["CUDA_VISIBLE_DEVICES"]
     done = subprocess.run(
-        torchrun(*arguments, processes=processes), capture_output=True, text=True, env=variables, timeout=300
+        torchrun(*arguments, processes=processes), capture_output=True, encoding="utf-8", env=variables, timeout=300
     )
     said = [line[line.index("lmis: ") + 6 :] for line in re.split(r"[\r\n]", done.stderr) if "lmis: " in line]
     return done.returncode, said, done.stderr

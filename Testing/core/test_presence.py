@@ -97,9 +97,7 @@ def test_tirnets_loss_counts_presence_only_where_the_recipe_asks_for_it() -> Non
     assert with_it["presence"] == presence_loss(logits, mask)
 
 
-def test_the_threshold_is_chosen_on_the_scores_of_single_slices(
-    ground: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_threshold_is_chosen_on_the_scores_of_single_slices(ground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = recipe(ground)
     slices = load_slices(wanted, read_split(wanted, "Val"), 1)
     # Affected lungs of the six slices: left, right, both, left, right, both.

@@ -37,7 +37,6 @@ def test_a_run_leaves_a_checkpoint_that_explains_itself(ground: Path, tmp_path: 
     assert card.data["pairs"] == {"train": 6, "val": 6}
     assert len(card.data["hashes"]["train"]) == 64
     assert card.image["colour"] == "grey"
-    assert card.run["presence"]["rule"].endswith("; scores of slices with their neighbours")
     assert any("the highest of its slices counts" in limit for limit in card.limits)
     assert card.run["presence"]["present"] == 8 and card.run["presence"]["absent"] == 4
     assert 0 <= card.thresholds["presence"] <= 1

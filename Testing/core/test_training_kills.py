@@ -54,7 +54,7 @@ def test_random_kills_end_in_the_same_weights_and_the_same_curve(ground: Path, t
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(root)}
     command = [sys.executable, str(KILLER), str(path), str(tmp_path), str(kills), "7"]
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
+    found = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=1800)
     assert found.returncode == 0, found.stderr[-2000:]
     told = json.loads(found.stdout.splitlines()[-1])
     assert told["kills"] == kills and told["runs"] >= 1

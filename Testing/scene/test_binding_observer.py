@@ -209,5 +209,5 @@ def test_a_node_that_pythons_collector_takes_away_ends_nothing(tmp_path: Path) -
         "circle = [node]; circle.append(circle); session.scene.RemoveNode(node)\n"
         "del node, circle; gc.collect(); print(len(history._steps), len(history._forgetters))\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert (result.returncode, result.stdout.strip().splitlines()[-1:]) == (0, ["0 0"])

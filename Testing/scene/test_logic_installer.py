@@ -169,7 +169,7 @@ def test_importing_the_installer_touches_neither_pip_nor_torch() -> None:
         "print([name for name in ('torch', 'pip', 'PyTorchUtils', 'slicer.packaging') if name in sys.modules])"
     )
     path = f"import sys; sys.path[:0] = [{str(ROOT / 'LanguageSegment')!r}]\n"
-    result = subprocess.run([sys.executable, "-c", path + program], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", path + program], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert result.stdout.strip().splitlines()[-1:] == ["[]"], result.stderr
 
 

@@ -42,7 +42,7 @@ _SPACE_MANAGERS = ("vtkMRMLModelDisplayableManager", "vtkMRMLSegmentationsDispla
 @cache
 def can_render() -> bool:
     """Tell whether this machine draws offscreen: it has EGL (Mesa's libegl1 does), OSMesa, or a display."""
-    result = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=120)
+    result = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, encoding="utf-8", timeout=120)
     return "rendered 255.0 0.0 0.0" in result.stdout
 
 
