@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from LMISCore.errors import InputError
 from LMISCore.inference.job_parts import Progress, check_alive
-from LMISCore.inference.job_values import job_from_values
+from LMISCore.inference.job_values import JobFromValues
 
 if TYPE_CHECKING:
     from LMISCore.inference.warm import Predictors
@@ -23,7 +23,7 @@ VOXEL_BYTES = 8
 
 
 @dataclass
-class MemoryJob:
+class MemoryJob(JobFromValues):
     """What is to be planned for.
 
     Attributes:
@@ -39,15 +39,6 @@ class MemoryJob:
     text_encoder: str | None = None
     cache: str | None = None
     probabilities: bool = False
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MemoryJob:
-        """Build a job from JSON values.
-
-        Raises:
-            InputError: for an unknown key or a value of the wrong kind.
-        """
-        return job_from_values(cls, values)
 
 
 def run_memory_job(
@@ -67,9 +58,7 @@ def run_memory_job(
     from LMISCore.inference.memory import free_bytes
     from LMISCore.inference.warm import Predictors
 
-    predictor = (predictors or Predictors()).get(
-        job.checkpoint, job.device, job.batch_size, job.cache, job.precision, job.text_encoder
-    )
+    predictor = (predictors or Predictors()).of(job)
     # Loads the text encoder, which every case needs.
     encoder = predictor.cache.encoder
     voxels, volume_bytes = max((_size(path) for path in job.volumes), default=(0, 0))

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from LMISCore import __version__
 from LMISCore.checkpoints.files import bundled_checkpoint, locate, read_card
 from LMISCore.cohorts.case import Case, content_hash, values_hash
 from LMISCore.errors import InputError
-from LMISCore.inference.job_values import job_from_values
+from LMISCore.inference.job_values import JobFromValues
 
 ENGINES = ("local", "ray", "here")
 MOST_WORKERS = 4096
@@ -37,7 +37,7 @@ RUN_SETTINGS = ("device", "batch_size", "text_encoder", "cache")
 
 
 @dataclass
-class BatchJob:
+class BatchJob(JobFromValues):
     """What ``lmis batch`` and the worker's task "batch" are told; paths as text.
 
     Attributes:
@@ -89,7 +89,7 @@ class BatchJob:
     scrub: str = "shared"
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> BatchJob:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build a job from JSON values.
 
         Raises:
@@ -97,7 +97,7 @@ class BatchJob:
         """
         if "table" not in values:
             raise InputError("The job names no table; expected a CSV, JSONL or Excel file under the key 'table'.")
-        return job_from_values(cls, values)
+        return super().from_dict(values)
 
     def check(self) -> None:
         """Refuse values that no run can have.

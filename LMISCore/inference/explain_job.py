@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from LMISCore.atomic import atomic_paths, write_json
 from LMISCore.errors import InputError
 from LMISCore.inference.job_parts import Log, Progress, check_alive, logging_to, read_source, source_path
-from LMISCore.inference.job_values import job_from_values
+from LMISCore.inference.job_values import JobFromValues
 from LMISCore.inference.outputs import DEFAULT_FOLDER, check_writable
 from LMISCore.volumes.files import volume_name, write_volume
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class ExplainJob:
+class ExplainJob(JobFromValues):
     """What is to be explained; paths as text.
 
     Attributes:
@@ -44,15 +44,6 @@ class ExplainJob:
     batch_size: int | None = None
     text_encoder: str | None = None
     cache: str | None = None
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ExplainJob:
-        """Build a job from JSON values.
-
-        Raises:
-            InputError: for an unknown key or a value of the wrong kind.
-        """
-        return job_from_values(cls, values)
 
 
 def run_explain_job(
@@ -84,9 +75,7 @@ def run_explain_job(
         # Imported late: a wrong path is answered at once, not after the seconds that torch takes to load.
         from LMISCore.inference.warm import Predictors
 
-        predictor = (predictors or Predictors()).get(
-            job.checkpoint, job.device, job.batch_size, job.cache, job.precision, job.text_encoder
-        )
+        predictor = (predictors or Predictors()).of(job)
         found = predictor.explain(volume, job.text, job.intensity, list(job.maps) or None, progress)
     check_alive(progress, "writing")
     paths = {name: folder / f"{case}.{name}.nrrd" for name in found}

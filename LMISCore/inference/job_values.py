@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from LMISCore.errors import InputError
-
-Job = TypeVar("Job")
 
 _EXPECTED = {
     "str": "text",
@@ -21,22 +19,27 @@ _EXPECTED = {
 }
 
 
-def job_from_values(cls: type[Job], values: dict[str, Any]) -> Job:
-    """Build a job, a dataclass whose fields have the types above, from JSON values.
+class JobFromValues:
+    """Base of jobs that come as JSON values: dataclasses whose fields have the types above, written as text."""
 
-    Raises:
-        InputError: for an unknown key or a value of the wrong kind.
-    """
-    kinds = {field.name: str(field.type) for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    for key, value in values.items():
-        if key not in kinds:
-            raise InputError(f"The job has the unknown key {key!r}; expected only {', '.join(kinds)}.")
-        if not _fits(value, kinds[key]):
-            raise InputError(f"The job's {key} is {value!r}; expected {_EXPECTED[kinds[key]]}.")
-    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a job from JSON values; what they leave out is as the class says.
+
+        Raises:
+            InputError: for an unknown key or a value of the wrong kind.
+        """
+        kinds = {field.name: str(field.type) for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for key, value in values.items():
+            if key not in kinds:
+                raise InputError(f"The job has the unknown key {key!r}; expected only {', '.join(kinds)}.")
+            if not _fits(value, kinds[key]):
+                raise InputError(f"The job's {key} is {value!r}; expected {_EXPECTED[kinds[key]]}.")
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
 def _fits(value: Any, kind: str) -> bool:
+    """Whether a JSON value is of a kind named above; true and false are no numbers."""
     if kind == "tuple[str, ...]":
         return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
     if value is None:

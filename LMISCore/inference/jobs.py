@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from LMISCore.errors import InputError
 from LMISCore.inference.job_parts import Log, Progress, check_alive, logging_to, read_source, source_path
-from LMISCore.inference.job_values import job_from_values
+from LMISCore.inference.job_values import JobFromValues
 from LMISCore.inference.outputs import DEFAULT_FOLDER, check_inputs_kept, output_paths, write_boxes, write_outputs
 from LMISCore.inference.reading import read_report_text, report_text
 from LMISCore.resources import resource
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class SegmentJob:
+class SegmentJob(JobFromValues):
     """What ``lmis segment`` and the worker's task "segment" are told; paths as text.
 
     Attributes:
@@ -84,15 +84,6 @@ class SegmentJob:
     scrub: str = "none"
     boxes: bool = False
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> SegmentJob:
-        """Build a job from JSON values.
-
-        Raises:
-            InputError: for an unknown key or a value of the wrong kind.
-        """
-        return job_from_values(cls, values)
-
 
 def run_segment_job(
     job: SegmentJob, progress: Progress | None = None, log: Log | None = None, predictors: Predictors | None = None
@@ -130,9 +121,7 @@ def run_segment_job(
         from LMISCore.inference.warm import Predictors
 
         cleanup = Cleanup(job.min_volume_ml, job.largest_components)
-        predictor = (predictors or Predictors()).get(
-            job.checkpoint, job.device, job.batch_size, job.cache, job.precision, job.text_encoder
-        )
+        predictor = (predictors or Predictors()).of(job)
         result = predictor.segment(
             volume,
             text,

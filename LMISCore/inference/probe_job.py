@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from LMISCore.inference.job_parts import Progress, check_alive
-from LMISCore.inference.job_values import job_from_values
+from LMISCore.inference.job_values import JobFromValues
 
 
 @dataclass
-class ProbeJob:
+class ProbeJob(JobFromValues):
     """What is to be tried.
 
     Attributes:
@@ -20,15 +20,6 @@ class ProbeJob:
 
     device: str = "auto"
     precision: str = "fp32"
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ProbeJob:
-        """Build a job from JSON values.
-
-        Raises:
-            InputError: for an unknown key or a value of the wrong kind.
-        """
-        return job_from_values(cls, values)
 
 
 def run_probe_job(job: ProbeJob, progress: Progress | None = None) -> dict[str, Any]:

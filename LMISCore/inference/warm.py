@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from LMISCore.inference.predictor import Predictor
 
 Stamp = tuple[tuple[str, int, int], ...]
+
+
+class NetworkSettings(Protocol):
+    """What a job says about the network it wants, as in ``SegmentJob``."""
+
+    checkpoint: str | None
+    device: str
+    precision: str
+    batch_size: int | None
+    text_encoder: str | None
+    cache: str | None
 
 
 class Predictors:
@@ -38,6 +50,10 @@ class Predictors:
             self._kept = Predictor(checkpoint, device, batch_size, cache, precision=precision, encoder=text_encoder)
             self._key = key
         return self._kept
+
+    def of(self, job: NetworkSettings) -> Predictor:
+        """The predictor that a job's settings name; errors are those of :class:`Predictor`."""
+        return self.get(job.checkpoint, job.device, job.batch_size, job.cache, job.precision, job.text_encoder)
 
     def forget_sentences(self, keep: int) -> None:
         """After a run that asked something: keep only the last ``keep`` sentences met, so that memory stays bounded."""
