@@ -6,6 +6,15 @@ import argparse
 import json
 from typing import Any
 
+from LMISCore.cli.network_arguments import (
+    add_arithmetic,
+    add_checkpoint,
+    add_cleanup_and_running,
+    add_device,
+    add_thresholds,
+    segment_settings,
+)
+
 SOME_FAILED = 3
 
 
@@ -52,19 +61,11 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     parser.add_argument(
         "--case-seconds", type=float, default=0.0, metavar="S", help="most time for one case (default: no limit)"
     )
-    parser.add_argument(
-        "--checkpoint", metavar="PATH", help="folder or .safetensors file (default: the bundled weights)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps, or several: cuda:0,cuda:1")
-    parser.add_argument("--precision", default="fp32", help="fp32, bf16 or auto (default: fp32)")
-    parser.add_argument("--intensity", default="auto", help="hu, picture or auto (default: auto)")
-    parser.add_argument("--threshold", type=float, metavar="P", help="probability from which a voxel belongs to a mask")
-    parser.add_argument("--presence", type=float, metavar="P", help="presence score under which a finding is absent")
-    parser.add_argument("--min-volume", type=float, metavar="ML", default=0.0, help="drop pieces smaller than ML mL")
-    parser.add_argument("--largest", type=int, metavar="N", default=0, help="keep only the N largest pieces of a mask")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="slices at a time (default: what fits)")
-    parser.add_argument("--text-encoder", metavar="PATH", help="folder of the text encoder, if the card's is not found")
-    parser.add_argument("--cache", metavar="DIR", help="keep text embeddings there between runs")
+    add_checkpoint(parser)
+    add_device(parser, "auto, cpu, cuda, mps, or several: cuda:0,cuda:1")
+    add_arithmetic(parser, intensity="hu, picture or auto (default: auto)")
+    add_thresholds(parser)
+    add_cleanup_and_running(parser)
     parser.add_argument("--probabilities", action="store_true", help="also write each sentence's probabilities")
     parser.add_argument("--no-overlay", action="store_true", help="do not draw ID.png")
     parser.add_argument("--no-agreement", action="store_true", help="do not compare masks with the words' places")
@@ -91,18 +92,8 @@ def run(args: argparse.Namespace) -> int:
     from LMISCore.cohorts.batch_job import BatchJob, run_batch_job
 
     given = vars(args)
-    plain = (
-        "table out workers engine address threads shard collect redo verify attempts case_seconds device checkpoint "
-        "precision intensity threshold presence batch_size text_encoder cache probabilities language scrub"
-    )
-    job = BatchJob(
-        **{name: given[name] for name in plain.split()},
-        min_volume_ml=args.min_volume,
-        largest_components=args.largest,
-        overlay=not args.no_overlay,
-        agreement=not args.no_agreement,
-        skip_air=not args.ask_air,
-    )
+    own = "table out workers engine address threads shard collect redo verify attempts case_seconds"
+    job = BatchJob(**{name: given[name] for name in own.split()}, **segment_settings(args))
     shown = -1
     with ProgressLine() as line, StopSignals() as signals:
 

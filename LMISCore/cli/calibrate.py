@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from LMISCore.cli.network_arguments import add_device, add_encoder, add_measured_checkpoint, checkpoint_path
+
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     """Add the subcommand's arguments."""
@@ -14,21 +16,20 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         description="Copy a checkpoint with the calibration and presence threshold that the split Val gives it. Its "
         "weights and masks stay; its card's figures are left out until lmis evaluate --write-card measures them again.",
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help='folder or .safetensors file; "bundled" for our own')
+    add_measured_checkpoint(parser)
     parser.add_argument("data", metavar="DATA", help="folder in the LViT layout, or a manifest, with a split Val")
     parser.add_argument("out", metavar="OUT", help="folder or .safetensors file to write, as CHECKPOINT is")
     parser.add_argument(
         "--cases", metavar="PATTERN", nargs="+", default=[], help="cases of Val to take (default: the recipe's own)"
     )
-    parser.add_argument("--encoder", metavar="NAME|FOLDER", help="text encoder, where the card's name does not find it")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    add_encoder(parser)
+    add_device(parser, "auto, cpu, cuda or mps (default: auto)")
     parser.set_defaults(run=run)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Choose, write, and say what was chosen."""
-    from LMISCore.cli.evaluate import checkpoint_path
     from LMISCore.cli.progress import ProgressLine
     from LMISCore.training.recalibrate import recalibrate
 

@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure(args: argparse.Namespace, checkpoint: str, folder: Path, out: Path, plots: bool) -> dict[str, Any]:
     """Evaluate a checkpoint and leave its result in ``folder``, to be compared again without measuring."""
-    from LMISCore.cli.evaluate import checkpoint_path, measuring_options
+    from LMISCore.cli.evaluate import measuring_options
+    from LMISCore.cli.network_arguments import checkpoint_path
     from LMISCore.cli.progress import ProgressLine
     from LMISCore.evaluation.evaluate import Kept, evaluate
     from LMISCore.evaluation.outputs import write_evaluation

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from LMISCore.cli.network_arguments import add_device, add_encoder, add_measured_checkpoint, checkpoint_path
+
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     """Add the subcommand's arguments."""
@@ -16,7 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         "evaluation.json, .md and .csv (one line an image), plots and a contact sheet. Every run on the split Test is "
         "added to the test log.",
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help='folder or .safetensors file; "bundled" for our own')
+    add_measured_checkpoint(parser)
     parser.add_argument("data", metavar="DATA", help="folder in the LViT layout, or a .csv manifest")
     parser.add_argument("--split", default="Test", help="Train, Val or Test (default: Test)")
     parser.add_argument("--out", metavar="DIR", default="evaluation", help="folder for the files (default: evaluation)")
@@ -37,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
 def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command that measures takes."""
     parser.add_argument("--cases", metavar="PATTERN", nargs="+", default=["*"], help="only cases matching a pattern")
-    parser.add_argument("--encoder", metavar="NAME|FOLDER", help="text encoder, where the card's name does not find it")
+    add_encoder(parser)
     parser.add_argument("--no-surfaces", action="store_true", help="leave out HD95 and surface Dice")
     parser.add_argument(
         "--tolerance", metavar="MM", type=float, help="of the surface Dice (default: 2 mm, or pixels without a size)"
@@ -50,7 +52,7 @@ def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
         help="size of a pixel along rows and columns, for pictures whose files state none (default: count in pixels)",
     )
     parser.add_argument("--no-plots", action="store_true", help="draw no plots (they need the extra plots)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    add_device(parser, "auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--seed", type=int, help="of drawn sentences, noise and intervals")
     parser.add_argument(
         "--log",
@@ -101,13 +103,6 @@ def wants_plots(args: argparse.Namespace) -> bool:
         print("No plots: matplotlib is not installed; pip install 'LMISCore[plots]' brings it.", file=sys.stderr)
         return False
     return True
-
-
-def checkpoint_path(given: str) -> Path:
-    """The path that is meant, "bundled" being our own weights."""
-    from LMISCore.checkpoints.files import bundled_checkpoint
-
-    return bundled_checkpoint() if given == "bundled" else Path(given)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from LMISCore.cli.network_arguments import add_arithmetic, add_device
+
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     """Add the subcommand's arguments."""
@@ -22,9 +24,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
     parser.add_argument("--out", default="lmis_maps", metavar="FOLDER", help="where maps go (default: lmis_maps)")
     parser.add_argument("--checkpoint", metavar="PATH", help="folder or file (default: the bundled weights)")
     parser.add_argument("--text-encoder", metavar="NAME|FOLDER", help="as for lmis segment")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    parser.add_argument("--precision", default="fp32", help="fp32, bf16 or auto (default: fp32)")
-    parser.add_argument("--intensity", default="auto", help="auto, hu or picture (default: auto)")
+    add_device(parser)
+    add_arithmetic(parser)
     parser.set_defaults(run=run)
     return parser
 

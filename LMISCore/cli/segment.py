@@ -7,6 +7,14 @@ import json
 import sys
 from typing import Any
 
+from LMISCore.cli.network_arguments import (
+    add_arithmetic,
+    add_checkpoint,
+    add_cleanup_and_running,
+    add_device,
+    add_thresholds,
+    segment_settings,
+)
 from LMISCore.inference.outputs import DEFAULT_FOLDER
 
 _BAR = 30
@@ -33,19 +41,12 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         default=DEFAULT_FOLDER,
         help=f"folder, or name ending in .seg.nrrd (default: {DEFAULT_FOLDER})",
     )
-    parser.add_argument(
-        "--checkpoint", metavar="PATH", help="folder or .safetensors file (default: the bundled weights)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    parser.add_argument(
-        "--precision",
-        default="fp32",
-        help="fp32, bf16, or auto for bf16 where the hardware multiplies in it (default: fp32)",
-    )
-    parser.add_argument(
-        "--intensity",
-        default="auto",
-        help="hu (Hounsfield units), picture, or auto to decide by the values (default: auto)",
+    add_checkpoint(parser)
+    add_device(parser)
+    add_arithmetic(
+        parser,
+        "fp32, bf16, or auto for bf16 where the hardware multiplies in it (default: fp32)",
+        "hu (Hounsfield units), picture, or auto to decide by the values (default: auto)",
     )
     parser.add_argument(
         "--force",
@@ -66,16 +67,11 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         action="store_true",
         help="also write CASE.SENTENCE.probability.nrrd in thousandths, to cut masks at other thresholds later",
     )
-    parser.add_argument("--threshold", type=float, metavar="P", help="probability from which a voxel belongs to a mask")
-    parser.add_argument("--presence", type=float, metavar="P", help="presence score under which a finding is absent")
+    add_thresholds(parser)
     parser.add_argument(
         "--organ", metavar="FILE", help="organ mask; upper, mid and lower then mean thirds of its extent"
     )
-    parser.add_argument("--min-volume", type=float, metavar="ML", default=0.0, help="drop pieces smaller than ML mL")
-    parser.add_argument("--largest", type=int, metavar="N", default=0, help="keep only the N largest pieces of a mask")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="slices at a time (default: what fits)")
-    parser.add_argument("--text-encoder", metavar="PATH", help="folder of the text encoder, if the card's is not found")
-    parser.add_argument("--cache", metavar="DIR", help="keep text embeddings there between runs")
+    add_cleanup_and_running(parser)
     parser.add_argument("--no-overlay", action="store_true", help="do not draw CASE.png")
     parser.add_argument(
         "--no-agreement",
@@ -115,26 +111,10 @@ def run(args: argparse.Namespace) -> int:
         text=text,
         sample=args.sample,
         out=args.out,
-        checkpoint=args.checkpoint,
-        device=args.device,
-        precision=args.precision,
-        intensity=args.intensity,
         force=tuple(args.force),
         only=tuple(args.only),
-        threshold=args.threshold,
-        presence=args.presence,
         organ=args.organ,
-        min_volume_ml=args.min_volume,
-        largest_components=args.largest,
-        batch_size=args.batch_size,
-        text_encoder=args.text_encoder,
-        cache=args.cache,
-        probabilities=args.probabilities,
-        overlay=not args.no_overlay,
-        agreement=not args.no_agreement,
-        language=args.language,
-        skip_air=not args.ask_air,
-        scrub=args.scrub,
+        **segment_settings(args),
     )
     bar = _Bar(sys.stderr.isatty())
 

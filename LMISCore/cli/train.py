@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from LMISCore.cli.network_arguments import add_device
 from LMISCore.errors import Cancelled
 
 MENDABLE = 2
@@ -27,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         "overrides", metavar="KEY=VALUE", nargs="*", help="such as data.source=FOLDER variant=tmca training.steps=200"
     )
     parser.add_argument("--out", default="run", metavar="FOLDER", help="where checkpoint and log go (default: run)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    add_device(parser)
     parser.add_argument("--restart", action="store_true", help="begin anew even if the folder holds an unfinished run")
     parser.add_argument(
         "--check",
