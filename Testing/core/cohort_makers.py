@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 from tiny_checkpoint import save_tiny_checkpoint, save_tiny_encoder
 
+from LMISCore.cohorts import local_pool
 from LMISCore.cohorts.here_pool import HerePool
 from LMISCore.cohorts.pool import LOST, Event
 from LMISCore.volumes.files import write_volume
@@ -26,6 +28,12 @@ def save_weights(folder: Path) -> Path:
     """A checkpoint and its text encoder, so small that a case takes some milliseconds."""
     save_tiny_checkpoint(folder / "tiny.safetensors", save_tiny_encoder(folder / "encoder"))
     return folder
+
+
+@pytest.fixture(name="weights", scope="module")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the checkpoint and its text encoder."""
+    return save_weights(tmp_path_factory.mktemp("weights"))
 
 
 def save_case(folder: Path, number: int) -> dict[str, str]:
@@ -101,3 +109,11 @@ class WatchedPool(HerePool):
             self._events.append(Event(LOST, identifier, {"message": "the worker was killed by SIGKILL"}))
         else:
             super().give(identifier, job)
+
+
+@pytest.fixture(autouse=True)
+def watched_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In files that import it, every run of a table has a :class:`WatchedPool` for its local workers."""
+    monkeypatch.setattr(local_pool, "LocalPool", WatchedPool)
+    WatchedPool.given.clear()
+    WatchedPool.lose.clear()

@@ -18,30 +18,18 @@ from cohort_makers import (
     save_case,
     save_cohort,
     save_table,
-    save_weights,
+    small_weights,
     tables,
+    watched_pool,
 )
 
-from LMISCore.cohorts import local_pool
 from LMISCore.volumes.files import write_volume
 from LMISCore.volumes.segmentation import read_segmentation
 from LMISCore.volumes.volume import Geometry
 
-__all__ = ["cli_lmis"]
+__all__ = ["cli_lmis", "small_weights", "watched_pool"]
 
 DONE, FAILED, REFUSED, STOPPED = 0, 3, 2, 130
-
-
-@pytest.fixture(name="weights", scope="module")
-def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_weights(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_pool, "LocalPool", WatchedPool)
-    WatchedPool.given.clear()
-    WatchedPool.lose.clear()
 
 
 def ran() -> list[str]:

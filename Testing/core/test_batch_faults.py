@@ -14,10 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runs import Run, cli_lmis
-from cohort_makers import WatchedPool, options, read_rows, save_case, save_cohort, save_table, save_weights, tables
+from cohort_makers import (
+    WatchedPool,
+    options,
+    read_rows,
+    save_case,
+    save_cohort,
+    save_table,
+    small_weights,
+    tables,
+    watched_pool,
+)
 from test_batch_lock import hold
 
-from LMISCore.cohorts import case_job, local_pool
+from LMISCore.cohorts import case_job
 from LMISCore.cohorts.case import Case
 from LMISCore.cohorts.case_job import CaseJob, OtherVersionError, run_case_job
 from LMISCore.cohorts.folder import CohortFolder
@@ -30,19 +40,7 @@ from LMISCore.inference.warm import Predictors
 from LMISCore.volumes.files import write_volume
 from LMISCore.volumes.volume import Geometry
 
-__all__ = ["cli_lmis"]
-
-
-@pytest.fixture(name="weights", scope="module")
-def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_weights(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_pool, "LocalPool", WatchedPool)
-    WatchedPool.given.clear()
-    WatchedPool.lose.clear()
+__all__ = ["cli_lmis", "small_weights", "watched_pool"]
 
 
 def full(call: Callable[..., Any], name: str) -> Callable[..., Any]:

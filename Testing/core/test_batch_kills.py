@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from cli_runs import Run, cli_lmis
 from cohort_kills import finished, kill_often
-from cohort_makers import WatchedPool, options, read_rows, save_cohort, save_weights, tables
+from cohort_makers import WatchedPool, options, read_rows, save_cohort, small_weights, tables
 
 from LMISCore.cohorts import local_pool
 
-__all__ = ["cli_lmis"]
+__all__ = ["cli_lmis", "small_weights"]
 
 # Put before everything that a process imports: the worker that begins this case is killed, the first time only.
 KILLED_ONCE = """
@@ -25,11 +25,6 @@ def mkdtemp(*values, **settings):
     return plain(*values, **settings)
 tempfile.mkdtemp = mkdtemp
 """
-
-
-@pytest.fixture(name="weights", scope="module")
-def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_weights(tmp_path_factory.mktemp("weights"))
 
 
 def undisturbed(lmis: Run, table: Path, out: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:

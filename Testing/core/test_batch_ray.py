@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cohort_makers import WatchedPool, options, read_rows, save_cohort, save_weights, tables
+from cohort_makers import WatchedPool, options, read_rows, save_cohort, small_weights, tables
 
 from LMISCore.cli import main as cli
 from LMISCore.cohorts import local_pool, ray_pool
@@ -18,10 +18,7 @@ from LMISCore.cohorts.ray_pool import RayPool
 from LMISCore.cohorts.settings import BatchJob
 from LMISCore.errors import InputError
 
-
-@pytest.fixture(name="weights", scope="module")
-def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_weights(tmp_path_factory.mktemp("weights"))
+__all__ = ["small_weights"]
 
 
 @pytest.fixture(name="pools")
