@@ -11,12 +11,10 @@ import filecmp
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import slicer
 
 from LanguageSegmentLib.batch_pairs import BatchPair
 from LanguageSegmentLib.landing import Landing, MadeSegment, SegmentReportResult, land
@@ -24,20 +22,19 @@ from LanguageSegmentLib.masks import boxOf, gridMatrix
 from LanguageSegmentLib.portions import Portions, Work
 from LanguageSegmentLib.report_sources import reportSource
 from LanguageSegmentLib.runner import WorkerRunner
+from LanguageSegmentLib.started_on import SceneClosing, SeenVolume
 from LanguageSegmentLib.translation import tr as _
-from LanguageSegmentLib.volume_files import geometryOf, hasNominalSpacing, writingNode
+from LanguageSegmentLib.volume_files import hasNominalSpacing, writingNode
+from LanguageSegmentLib.worker_messages import Progress, errorOf
 from LMISCore.atomic import atomic_path, write_text
 from LMISCore.cohorts.folder import CohortFolder, same_stamp
-from LMISCore.errors import Cancelled, InputError, LMISError, OutOfMemoryError
+from LMISCore.errors import Cancelled, InputError, LMISError
 from LMISCore.volumes.segmentation import read_segmentation
-
-Progress = Callable[[int, int, str], "bool | None"]
 
 INPUTS = "inputs"
 TABLE = "table.csv"
 RESULTS = "results"
 _COLUMNS = ("id", "volume", "report", "spacing")
-_ERRORS: dict[str, type[LMISError]] = {kind.kind: kind for kind in (InputError, OutOfMemoryError, Cancelled)}
 
 
 @dataclass
@@ -87,14 +84,13 @@ class BatchRun:
         self._progress = progress
         self._scene = pairs[0].volumeNode.GetScene()
         self._texts = {pair.name: reportSource(pair.reportNode).text for pair in pairs}
-        self._geometries = {pair.name: geometryOf(pair.volumeNode) for pair in pairs}
-        self._changed = {pair.name: pair.volumeNode.GetImageData().GetMTime() for pair in pairs}
+        self._seen = {pair.name: SeenVolume(pair.volumeNode) for pair in pairs}
         self._result = BatchResult(folder=folder / RESULTS)
         self._error: LMISError | None = None
-        self._cancelled = self._closed = self._ended = False
+        self._cancelled = self._ended = False
         self._work: Portions[Any] = Portions(self._start(settings))
         self._isStarted = self._isLanding = False
-        self._observation = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClose)
+        self._closing = SceneClosing(self._scene, self.cancel)
 
     def _start(self, settings: dict[str, Any]) -> Work[None]:
         """Write what the worker reads, and start it."""
@@ -131,16 +127,12 @@ class BatchRun:
         if kind == "result":
             self._result.message = message["message"]
         elif kind == "error":
-            self._error = _ERRORS.get(message["kind"], LMISError)(message["message"])
+            self._error = errorOf(message)
         elif kind == "progress" and self._progress is not None:
             # The batch's own stage tells the time left; the window's clock finds it by itself.
             stage = "segmenting" if message["total"] else message["stage"]
             if self._progress(message["done"], message["total"], stage) is False:
                 self.cancel()
-
-    def _onSceneClose(self, caller: Any, event: str) -> None:
-        self._closed = True
-        self.cancel()
 
     def cancel(self) -> None:
         """Ask the run to stop; volumes that are finished still land."""
@@ -185,14 +177,12 @@ class BatchRun:
 
     def close(self) -> None:
         """Stop the worker if it still runs; nothing lands after that."""
-        if self._observation is not None:
-            self._scene.RemoveObserver(self._observation)
-            self._observation = None
+        self._closing.close()
         self._runner.close()
 
     def _land(self) -> Work[None]:
         for pair in self._pairs:
-            if self._closed:
+            if self._closing.isClosed:
                 raise Cancelled(
                     _("The scene was closed while the table was run; finished volumes are kept in its folder.")
                 )
@@ -237,8 +227,7 @@ class BatchRun:
         if volume.GetScene() is not self._scene or report.GetScene() is not self._scene:
             words = _("The volume or report of {name} was removed meanwhile; its result stays in the folder.")
             raise InputError(words.format(name=name))
-        same = volume.GetImageData().GetMTime() == self._changed[name]
-        if not same or not geometryOf(volume).same_as(self._geometries[name]) or report.GetText() != self._texts[name]:
+        if not self._seen[name].isUnchanged() or report.GetText() != self._texts[name]:
             words = _("The volume or report of {name} was changed meanwhile; run the table again.")
             raise InputError(words.format(name=name))
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import slicer
-
 from LanguageSegmentLib.map_files import readingMap
 from LanguageSegmentLib.portions import Portions, Work, allAtOnce
 from LanguageSegmentLib.runner import SubprocessRunner, WorkerRunner
+from LanguageSegmentLib.started_on import SceneClosing, SeenVolume, sceneOf
 from LanguageSegmentLib.temporary import temporaryFolder
 from LanguageSegmentLib.translation import tr as _
-from LanguageSegmentLib.volume_files import geometryOf, writingNode
+from LanguageSegmentLib.volume_files import writingNode
 from LanguageSegmentLib.worker_messages import JobMessages, Progress
 from LMISCore.errors import Cancelled, InputError
 
@@ -83,19 +82,14 @@ class ExplanationRun:
         progress: Progress | None = None,
     ) -> None:
         self._volumeNode = volumeNode
-        self._geometry = geometryOf(volumeNode)
-        self._voxelsChanged = volumeNode.GetImageData().GetMTime()
-        self._scene = volumeNode.GetScene()
-        if self._scene is None:
-            raise InputError(
-                _("The volume {name!r} is in no scene; add it to one first.").format(name=volumeNode.GetName())
-            )
+        self._seen = SeenVolume(volumeNode)
+        self._scene = sceneOf(volumeNode)
         self._sentence = sentence
         self._messages = JobMessages(progress)
         self._found: Explanation | None = None
         self._runner: WorkerRunner = runner or SubprocessRunner()
         self._folder: Any = temporaryFolder("lmis-explain-")
-        self._observation: int | None = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onClose)
+        self._closing = SceneClosing(self._scene, self.cancel)
         path = Path(self._folder.name, "volume.nrrd")
         job = {"task": "explain", "volume": str(path), "text": sentence, "out": str(path.parent / "maps")}
         self._starting = Portions(self._start(path, {**job, **(options or {})}))
@@ -152,15 +146,10 @@ class ExplanationRun:
 
     def close(self) -> None:
         """Stop the worker's job if it still runs; the files stay with the explanation, if there is one."""
-        if self._observation is not None:
-            self._scene.RemoveObserver(self._observation)
-            self._observation = None
+        self._closing.close()
         self._runner.close()
         if self._found is None:
             self._folder.cleanup()
-
-    def _onClose(self, caller: Any, event: str) -> None:
-        self.cancel()
 
     def _onMessage(self, message: dict[str, Any]) -> None:
         self._messages.take(message)
@@ -174,8 +163,7 @@ class ExplanationRun:
                 _("The volume was removed while the sentence was explained; nothing was put into the scene.")
             )
         result = self._messages.outcome()
-        image = volume.GetImageData()
-        if image is None or image.GetMTime() != self._voxelsChanged or not geometryOf(volume).same_as(self._geometry):
+        if not self._seen.isUnchanged():
             raise InputError(_("The volume was changed while the sentence was explained; explain it again."))
         maps = tuple(
             ExplanationMap(each["name"], each["meaning"], Path(each["path"]), *map(float, each["range"]))

@@ -7,30 +7,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import slicer
 
 from LanguageSegmentLib.landing import Landing, SegmentReportResult, checkChoices, countMessage, gettingReady, land
 from LanguageSegmentLib.portions import Portions, Work
 from LanguageSegmentLib.report_nodes import isReportNode, reportOf, sentencesOf
 from LanguageSegmentLib.report_sources import ReportSource, reportSource
 from LanguageSegmentLib.runner import SubprocessRunner, WorkerRunner
+from LanguageSegmentLib.started_on import SceneClosing, SeenVolume, sceneOf
 from LanguageSegmentLib.temporary import temporaryFolder
 from LanguageSegmentLib.translation import tr as _
-from LanguageSegmentLib.volume_files import geometryOf, hasNominalSpacing, writeOrgan, writingNode
-from LMISCore.errors import Cancelled, InputError, LMISError, MissingDependencyError, OutOfMemoryError
+from LanguageSegmentLib.volume_files import hasNominalSpacing, writeOrgan, writingNode
+from LanguageSegmentLib.worker_messages import JobMessages, Progress
+from LMISCore.errors import Cancelled, InputError, LMISError
 from LMISCore.text.report import parse_report
-from LMISCore.volumes.volume import Geometry
 
-Progress = Callable[[int, int, str], "bool | None"]
-
-_ERRORS: dict[str, type[LMISError]] = {
-    kind.kind: kind for kind in (InputError, MissingDependencyError, OutOfMemoryError, Cancelled)
-}
 _CASE = "volume"
 
 
@@ -71,15 +65,6 @@ class SegmentReportOptions:
     probabilityFolder: Path | None = None
 
 
-@dataclass
-class _State:
-    """What the messages have told so far."""
-
-    result: dict[str, Any] | None = None
-    error: LMISError | None = None
-    messages: list[str] = field(default_factory=list)
-
-
 class SegmentReportRun:
     """A run that was started; :meth:`poll` it until it says False, then take its :meth:`result`.
 
@@ -104,23 +89,16 @@ class SegmentReportRun:
     ) -> None:
         self._options = options or SegmentReportOptions()
         self._volumeNode = volumeNode
-        self._geometry = geometryOf(volumeNode)
-        self._scene = volumeNode.GetScene()
-        if self._scene is None:
-            raise InputError(
-                _("The volume {name!r} is in no scene; add it to one first.").format(name=volumeNode.GetName())
-            )
+        self._seen = SeenVolume(volumeNode)
+        self._scene = sceneOf(volumeNode)
         self._source: ReportSource = reportSource(report)
         checkChoices(self._options.segmentationNode, self._options.onePerField)
-        self._progress = progress
-        self._state = _State()
-        self._voxelsChanged = volumeNode.GetImageData().GetMTime()
-        self._closed = False
+        self._messages = JobMessages(progress)
         self._landed: SegmentReportResult | None = None
         self._cancelled = False
         self._runner = runner or SubprocessRunner()
         self._folder = temporaryFolder("lmis-volume-")
-        self._observation = self._scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._onSceneClose)
+        self._closing = SceneClosing(self._scene, self.cancel)
         try:
             self._starting: Portions[None] = Portions(self._start(self._job()))
             self._landing: Portions[SegmentReportResult] | None = None
@@ -185,25 +163,10 @@ class SegmentReportRun:
             raise InputError(f"None of the sentences to run is in {', '.join(sorted(wanted))}; choose other fields.")
         return chosen
 
-    def _onSceneClose(self, caller: Any, event: str) -> None:
-        self._closed = True
-        self.cancel()
-
     def _onMessage(self, message: dict[str, Any]) -> None:
-        kind = message["type"]
-        if kind == "result":
-            self._state.result = message
-        elif kind == "error":
-            error = _ERRORS.get(message["kind"], LMISError)(message["message"])
-            for line in message.get("stderr", ()):
-                error.add_note(line)
-            self._state.error = error
-        elif kind == "log":
-            self._state.messages.append(message["message"])
-        elif kind == "progress" and self._progress is not None:
-            goOn = self._progress(message["done"], message["total"], message["stage"])
-            if goOn is False:
-                self.cancel()
+        self._messages.take(message)
+        if self._messages.refused:
+            self.cancel()
 
     def cancel(self) -> None:
         """Ask the run to stop; :meth:`poll` tells when it has, and :meth:`result` then raises ``Cancelled``."""
@@ -238,8 +201,8 @@ class SegmentReportRun:
             if self._runner.poll():
                 return True
             self._landing = Portions(self._land())
-            if self._progress is not None and self._state.result is not None:
-                self._progress(0, 0, "landing")
+            if self._messages.progress is not None and self._messages.result is not None:
+                self._messages.progress(0, 0, "landing")
         else:
             self._checkStillThere()
             self._stopIfCancelled()
@@ -250,8 +213,8 @@ class SegmentReportRun:
 
     def _stopIfCancelled(self) -> None:
         if self._cancelled:
-            self._state.error = Cancelled(_("Cancelled as asked; nothing was written."))
-            raise self._state.error
+            self._messages.error = Cancelled(_("Cancelled as asked; nothing was written."))
+            raise self._messages.error
 
     def result(self) -> SegmentReportResult:
         """What came of it, once :meth:`poll` has said False.
@@ -261,31 +224,27 @@ class SegmentReportRun:
             LMISError: if it failed, in one sentence.
         """
         if self._landed is None:
-            raise self._state.error or LMISError("The run has not ended; poll it until it has.")
+            raise self._messages.error or LMISError("The run has not ended; poll it until it has.")
         return self._landed
 
     def close(self) -> None:
         """Stop the worker if it still runs and remove the temporary files; nothing lands after that."""
-        if self._observation is not None:
-            self._scene.RemoveObserver(self._observation)
-            self._observation = None
+        self._closing.close()
         self._runner.close()
         self._folder.cleanup()
 
     def _land(self) -> Work[SegmentReportResult]:
         """Make ready what is to land, and put it into the scene in the last portion, all at once."""
-        state, options = self._state, self._options
+        messages, options = self._messages, self._options
         self._checkStillThere()
-        if state.error is not None:
-            raise state.error
-        if state.result is None:
-            state.error = LMISError(_("The worker ended without a result; run it again."))
-            raise state.error
-        result = state.result
+        try:
+            result = messages.outcome()
+        except LMISError as error:
+            messages.error = error
+            raise
         made = yield from gettingReady(self._volumeNode, result["segment_data"], result["outputs"]["masks"])
         self._checkStillThere()
-        if state.error is not None:
-            raise state.error
+        messages.outcome()  # raises what the check has found
         return land(
             Landing(
                 scene=self._scene,
@@ -302,27 +261,26 @@ class SegmentReportRun:
                     countMessage(result["rows"]),
                     *(each.replace(" (--organ)", "") for each in result["warnings"]),
                 ],
-                log=state.messages,
-                probabilities=self._keepProbabilities(),
+                log=messages.log,
+                probabilities=self._keepProbabilities(result),
             )
         )
 
-    def _keepProbabilities(self) -> dict[str, Path]:
+    def _keepProbabilities(self, result: dict[str, Any]) -> dict[str, Path]:
         """Take the kept probabilities out of the folder that is about to go."""
         folder = self._options.probabilityFolder
-        assert self._state.result is not None
         if folder is None:
             return {}
         # Under a name of its own each: an earlier run's file may still be wanted for a step back.
         made = Path(tempfile.mkdtemp(dir=folder))
-        given = self._state.result.get("probabilities", {})
+        given = result.get("probabilities", {})
         return {name: Path(shutil.move(path, made / Path(path).name)) for name, path in given.items()}
 
     def _checkStillThere(self) -> None:
         """Refuse to land where what was segmented is no longer what stands there."""
         gone = None
         volume, source, target = self._volumeNode, self._source, self._options.segmentationNode
-        if self._closed:
+        if self._closing.isClosed:
             gone = _("The scene was closed while the report was segmented; nothing was put into the scene.")
         elif volume.GetScene() is not self._scene:
             gone = _("The volume was removed while the report was segmented; nothing was put into the scene.")
@@ -331,20 +289,16 @@ class SegmentReportRun:
         elif target is not None and target.GetScene() is not self._scene:
             gone = _("The segmentation was removed while the report was segmented; nothing was put into the scene.")
         if gone is not None:
-            self._state.error = Cancelled(gone)
-            raise self._state.error
+            self._messages.error = Cancelled(gone)
+            raise self._messages.error
         changed = None
         if source.node is not None and (source.node.GetText() or "") != source.text:
             changed = _(
                 "The report was changed while it was segmented, so nothing was put into the scene; run it again."
             )
-        elif not _same(self._geometry, volume) or volume.GetImageData().GetMTime() != self._voxelsChanged:
+        elif not self._seen.isUnchanged():
             changed = _(
                 "The volume was changed while it was segmented, so nothing was put into the scene; run it again."
             )
-        if changed is not None and self._state.error is None:
-            self._state.error = InputError(changed)
-
-
-def _same(geometry: Geometry, volumeNode: Any) -> bool:
-    return volumeNode.GetImageData() is not None and geometryOf(volumeNode).same_as(geometry)
+        if changed is not None and self._messages.error is None:
+            self._messages.error = InputError(changed)

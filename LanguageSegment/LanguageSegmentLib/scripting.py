@@ -9,8 +9,9 @@ from typing import Any
 
 from LanguageSegmentLib.landing import SegmentReportResult
 from LanguageSegmentLib.report_nodes import createReportNode
-from LanguageSegmentLib.run import Progress, SegmentReportOptions, SegmentReportRun
+from LanguageSegmentLib.run import SegmentReportOptions, SegmentReportRun
 from LanguageSegmentLib.runner import WorkerRunner
+from LanguageSegmentLib.worker_messages import Progress
 
 _PAUSE_SECONDS = 0.02
 

@@ -155,6 +155,7 @@ def _rewritten(
 ) -> None:
     """Pair what stood in a gap with what stands there now: in order if as many, else the likest first."""
     if len(numbers) == len(places) or len(numbers) * len(places) > _MOST_COMPARISONS:
+        # Not strict: of unequal numbers, too many to compare, the last ones stay unpaired.
         for number, place in zip(numbers, places, strict=False):
             give(place, number)
         return

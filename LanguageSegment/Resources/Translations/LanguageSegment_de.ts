@@ -415,10 +415,6 @@
    <translation>Das Volumen wurde entfernt, während der Satz erklärt wurde; es kam nichts in die Szene.</translation>
   </message>
   <message>
-   <source>The volume {name!r} is in no scene; add it to one first.</source>
-   <translation>Das Volumen {name!r} ist in keiner Szene; fügen Sie es zuerst einer hinzu.</translation>
-  </message>
-  <message>
    <source>{name} for "{sentence}": {meaning}. Blue is {lowest}, red is {highest}.</source>
    <translation>{name} für „{sentence}“: {meaning}. Blau ist {lowest}, Rot ist {highest}.</translation>
   </message>
@@ -959,14 +955,6 @@
    <source>The volume was removed while the report was segmented; nothing was put into the scene.</source>
    <translation>Das Volumen wurde entfernt, während der Befund segmentiert wurde; es kam nichts in die Szene.</translation>
   </message>
-  <message>
-   <source>The volume {name!r} is in no scene; add it to one first.</source>
-   <translation>Das Volumen {name!r} ist in keiner Szene; fügen Sie es zuerst einer hinzu.</translation>
-  </message>
-  <message>
-   <source>The worker ended without a result; run it again.</source>
-   <translation>Der Arbeitsprozess endete ohne Ergebnis; starten Sie noch einmal.</translation>
-  </message>
  </context>
  <context>
   <name>LanguageSegmentLib.run_queue</name>
@@ -1007,6 +995,13 @@
   <message>
    <source>The segmentation {name} is kept as {kind}, expected Binary labelmap; make that its source representation in the Segmentations module.</source>
    <translation>Die Segmentierung {name} ist als {kind} gespeichert, erwartet wurde Binary labelmap; machen Sie das im Modul Segmentations zu ihrer Quelldarstellung.</translation>
+  </message>
+ </context>
+ <context>
+  <name>LanguageSegmentLib.started_on</name>
+  <message>
+   <source>The volume {name!r} is in no scene; add it to one first.</source>
+   <translation>Das Volumen {name!r} ist in keiner Szene; fügen Sie es zuerst einer hinzu.</translation>
   </message>
  </context>
  <context>
