@@ -97,7 +97,8 @@ def _describe(name: str) -> str:
         return f"{name} ({torch.cuda.get_device_name(device)})"
     if device.type == "mps":
         return "mps (Apple GPU)"
-    return f"cpu ({torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads()
+    return f"cpu ({threads} thread{'s' * (threads != 1)})"
 
 
 def choose_precision(name: str, device: str) -> PrecisionChoice:

@@ -68,6 +68,7 @@ def parse_report(text: str, vocabulary: Vocabulary | None = None, language: str 
     first = starts[0] if starts else len(text)
     if text[:first].strip(BLANK):
         fields.append(_field(text, _Heading("", "finding", 0, 0), None, first, counts, vocabulary, code))
+    # Not strict: a report without headings still has an end.
     for heading, end in zip(headings, [*starts[1:], len(text)], strict=False):
         fields.append(_field(text, heading, Span(heading.start, heading.end), end, counts, vocabulary, code))
     return Report(text, tuple(fields), code)

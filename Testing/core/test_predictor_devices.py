@@ -155,6 +155,14 @@ def test_auto_takes_a_device_that_really_runs_and_says_why(monkeypatch: pytest.M
     assert devices.choose_device("auto").name == "cuda"
 
 
+@pytest.mark.parametrize(("threads", "words"), [(1, "cpu (1 thread), as asked."), (12, "cpu (12 threads), as asked.")])
+def test_a_processor_is_named_with_its_threads(monkeypatch: pytest.MonkeyPatch, threads: int, words: str) -> None:
+    from LMISCore.inference import devices
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert devices.choose_device("cpu").reason == words
+
+
 def test_bf16_is_taken_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from LMISCore.inference import devices
 
