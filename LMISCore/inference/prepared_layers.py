@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from LMISCore.inference.prepared_winograd import LEAST_GAIN, Winograd, gain
 from LMISCore.networks.blocks import ImageEncoder, pad_to_multiple
 
 Activation = Literal["none", "relu", "gelu"]
@@ -97,14 +98,19 @@ class Convolution(nn.Module):
         self.packed: Any = None
         self.packed_bytes = 0
         self.fused = fused_kernels(dtype)
+        # Whether 3x3 convolutions in float32 may take Winograd's products; decided by the first map.
+        self.may_winograd = True
+        self.winograd: Winograd | None = None
 
     def forward(self, x: Tensor, other: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """Convolve ``x`` and add ``other``, a map like the result; ``bias`` stands for the layer's own."""
         bias = self.bias if bias is None else bias
         if not self.fused or x.device.type != "cpu":
             return self._plain(x, other, bias)
-        if self.packed is None:
+        if self.packed is None and self.winograd is None:
             self._pack(x)
+        if self.winograd is not None:
+            return self.winograd(x, bias, other, self.activation)  # type: ignore[no-any-return]
         return self._doubled(x, other, bias) if self.doubling else self._fused(x, other, bias)
 
     def _fused(self, x: Tensor, other: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -149,12 +155,17 @@ class Convolution(nn.Module):
     def _pack(self, x: Tensor) -> None:
         """Bring the weight into the order that the kernel wants for maps like ``x``; the ordinary one is let go.
 
-        Other sizes stay right: the kernel then reorders the weight at every call.
+        Other sizes stay right: the kernel then reorders the weight at every call, and Winograd's products may no longer
+        be the faster way.
         """
         assert self.weight is not None
         shape, pads = list(x.shape), [self.padding, self.padding]
         # Ordinary tensors, not those of inference mode, so that the network can be used outside it too.
         with torch.inference_mode(False), torch.no_grad():
+            if self._pays_winograd(x):
+                self.winograd = Winograd(self.weight)
+                self.weight = None
+                return
             self.packed_bytes = self.weight.numel() * self.weight.element_size()
             if self.doubling:
                 self.packed = torch.ops.mkldnn._reorder_convolution_transpose_weight(
@@ -163,6 +174,12 @@ class Convolution(nn.Module):
             else:
                 self.packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, pads, [1, 1], [1, 1], 1, shape)
         self.weight = None
+
+    def _pays_winograd(self, x: Tensor) -> bool:
+        weight = self.weight
+        if weight is None or weight.dtype != torch.float32 or weight.shape[2:] != (3, 3) or not self.may_winograd:
+            return False
+        return gain(weight.shape[1], weight.shape[0], x.shape[2], x.shape[3]) >= LEAST_GAIN
 
 
 class PreparedEncoder(nn.Module):

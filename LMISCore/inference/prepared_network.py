@@ -39,6 +39,12 @@ class PreparedNetwork(nn.Module, ABC):
             if isinstance(module, Convolution):
                 module.fused = fused
 
+    def use_winograd(self, allowed: bool) -> None:
+        """Whether 3x3 convolutions in float32 may take Winograd's products where that pays; before the first image."""
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                module.may_winograd = allowed
+
     @abstractmethod
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Everything that is free of text, of ``(B, 3, H, W)`` images in [0, 1]: once per image."""
