@@ -6,13 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from LMISCore.checkpoints import files
 from LMISCore.checkpoints.card import Card
-from LMISCore.checkpoints.store import read_card
+from LMISCore.checkpoints.store import read_card, save_checkpoint
 from LMISCore.networks import create_network
 
 FORMS = ["checkpoint", "checkpoint.safetensors"]
@@ -65,3 +66,14 @@ def rewrite(path: Path, change: Any) -> None:
         (path / files.CARD_NAME).write_text(text, encoding="utf-8")
     else:
         save_file(tensors, path, metadata={"card": text})
+
+
+@pytest.fixture(name="network")
+def small_network() -> nn.Module:
+    return make_network()
+
+
+@pytest.fixture(name="saved", params=FORMS)
+def saved_checkpoint(request: pytest.FixtureRequest, tmp_path: Path, network: nn.Module) -> Path:
+    """A checkpoint of that network, as a folder and as a file."""
+    return save_checkpoint(tmp_path / request.param, network, make_card(network)).path

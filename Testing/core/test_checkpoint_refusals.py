@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from checkpoint_makers import FORMS, make_card, make_network, rewrite, weights_file
+from checkpoint_makers import (
+    make_card,
+    make_network,
+    rewrite,
+    saved_checkpoint,  # noqa: F401
+    small_network,  # noqa: F401
+    weights_file,
+)
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -17,16 +24,6 @@ from LMISCore.checkpoints import files
 from LMISCore.checkpoints.encoder import text_encoder_for
 from LMISCore.checkpoints.store import load_checkpoint, read_card, save_checkpoint
 from LMISCore.errors import InputError
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    return make_network()
-
-
-@pytest.fixture(params=FORMS)
-def saved(request: pytest.FixtureRequest, tmp_path: Path, network: nn.Module) -> Path:
-    return save_checkpoint(tmp_path / request.param, network, make_card(network)).path
 
 
 def refusal(path: Path) -> str:

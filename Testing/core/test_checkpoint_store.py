@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from checkpoint_makers import FORMS, answer, make_card, make_network, weights_file
+from checkpoint_makers import (
+    FORMS,
+    answer,
+    make_card,
+    make_network,
+    saved_checkpoint,  # noqa: F401
+    small_network,  # noqa: F401
+    weights_file,
+)
 from safetensors.torch import load_file
 from torch import nn
 
@@ -16,16 +24,6 @@ from LMISCore import resources
 from LMISCore.checkpoints import files, store
 from LMISCore.checkpoints.store import load_checkpoint, read_card, save_checkpoint, update_card, weights_hash
 from LMISCore.errors import InputError
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    return make_network()
-
-
-@pytest.fixture(params=FORMS)
-def saved(request: pytest.FixtureRequest, tmp_path: Path, network: nn.Module) -> Path:
-    return save_checkpoint(tmp_path / request.param, network, make_card(network)).path
 
 
 def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(saved: Path, network: nn.Module) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from golden_makers import GOLDEN, SEED, recorded_case, recorded_sentences
 from safetensors.torch import save_file
 from text_makers import CLIP_WIDTH, openai_clip_state
 from torch.nn import functional
@@ -24,8 +23,7 @@ from LMISCore.text.encoders import (
     load_clip_text,
     save_clip_text,
 )
-
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+from Testing.golden import fill
 
 # Made with the tokeniser of the wheel open-clip-torch 3.3.0, which is OpenAI's.
 SHORT = [49406, 39132, 14774, 49407] + 14 * [0]
@@ -72,25 +70,15 @@ def test_a_senseless_length_is_refused(length: int) -> None:
         clip_ids(["infection"], length)
 
 
-def _fill() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_fill", GOLDEN / "fill.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.golden
 def test_the_released_towers_states_are_reached_at_every_position() -> None:
-    fill = _fill()
     state = {
         name: torch.from_numpy(value)
-        for name, value in fill.state_dict(GOLDEN / "reclmis_parameters.json", seed=11).items()
+        for name, value in fill.state_dict(GOLDEN / "reclmis_parameters.json", seed=SEED).items()
         if is_clip_text_name(name) and name.startswith("clip.")
     }
-    _, _, ids, mask = fill.inputs(11)
-    expected = np.load(GOLDEN / "reclmis_case.npz")["text_hidden"]
-    found = clip_text_from_openai(state).encode_ids(torch.from_numpy(ids), torch.from_numpy(mask)).states.numpy()
+    expected = recorded_case("reclmis")["text_hidden"]
+    found = recorded_sentences(clip_text_from_openai(state)).states.numpy()
     assert found.shape == (2, 18, 512)
     assert np.abs(found - expected).max() <= 1e-4 * expected.std()
 

@@ -10,12 +10,12 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from golden_makers import GOLDEN, SEED, assert_close, recorded_case, recorded_image, recorded_sentences
 from safetensors import safe_open
 from torch import Tensor
 
@@ -32,8 +32,6 @@ from Testing.golden import fill
 
 pytestmark = pytest.mark.golden
 
-GOLDEN = Path(fill.__file__).parent
-SEED = 11
 TRAINABLE = 60_677_951
 INFERENCE = 17_305_917
 
@@ -53,8 +51,7 @@ class Converted:
 
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / "reclmis_case.npz") as case:
-        return {name: case[name] for name in case.files}
+    return recorded_case("reclmis")
 
 
 @pytest.fixture(scope="module")
@@ -79,21 +76,13 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Converted]:
     checkpoint = load_checkpoint(folder / "out")
     network: Any = checkpoint.network
     encoder = text_encoder_for(checkpoint)
-    image, _, ids, mask = fill.inputs(SEED)
-    states = encoder.encode_ids(torch.from_numpy(ids), torch.from_numpy(mask))
+    states = recorded_sentences(encoder)
     with torch.no_grad():
-        features = network.encode_image(torch.from_numpy(image))
+        features = network.encode_image(recorded_image())
         logits = network.decode(features, states.states, states.mask).logits
         tokens, _ = network.join(features.levels[4], states.states, states.mask)
     yield Converted(conversion, checkpoint, network, encoder, states, logits, tokens)
     shutil.rmtree(folder)
-
-
-def assert_close(found: Tensor, expected: np.ndarray, tolerance: float = 1e-4) -> None:
-    """Largest difference relative to the largest expected value."""
-    assert tuple(found.shape) == expected.shape
-    difference = np.abs(found.numpy() - expected).max() / np.abs(expected).max()
-    assert difference < tolerance, f"relative difference {difference:.2e}"
 
 
 def test_the_converted_text_tower_gives_the_authors_token_states(
@@ -141,9 +130,8 @@ def test_the_released_network_has_60_677_951_trainable_and_17_305_917_inference_
 
 
 def test_stripping_leaves_the_logits_as_they_are(converted: Converted) -> None:
-    image = torch.from_numpy(fill.inputs(SEED)[0])
     with torch.no_grad():
-        found = converted.network.stripped()(image, converted.states.states, converted.states.mask).logits
+        found = converted.network.stripped()(recorded_image(), converted.states.states, converted.states.mask).logits
     assert torch.equal(found, converted.logits)
 
 

@@ -11,11 +11,11 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_makers import GOLDEN, SEED, assert_close, recorded_case, recorded_image, recorded_sentences
 from numpy.testing import assert_array_equal
 from safetensors import safe_open
 
@@ -31,8 +31,6 @@ from Testing.golden import fill
 
 pytestmark = pytest.mark.golden
 
-GOLDEN = Path(fill.__file__).parent
-SEED = 11
 STAGES = (4, 3, 2, 1)
 
 
@@ -49,8 +47,7 @@ class Converted:
 
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / "tirnet_case.npz") as case:
-        return {name: case[name] for name in case.files}
+    return recorded_case("tirnet")
 
 
 @pytest.fixture(scope="module")
@@ -82,29 +79,20 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Converted]:
     gc.collect()
     checkpoint = load_checkpoint(folder / "out")
     encoder = text_encoder_for(checkpoint)
-    image, _, tokens, mask = fill.inputs(SEED)
-    states = encoder.encode_ids(torch.from_numpy(tokens), torch.from_numpy(mask))
+    states = recorded_sentences(encoder)
     with torch.no_grad():
-        output = checkpoint.network(torch.from_numpy(image), states.states, states.mask)
+        output = checkpoint.network(recorded_image(), states.states, states.mask)
     yield Converted(conversion, checkpoint, encoder, states, output)
     shutil.rmtree(folder)
 
 
 def answer_on(device: torch.device, converted: Converted) -> NetworkOutput:
     """The network's answer on another device, in whole float32: TensorFloat-32 has 10 bits only."""
-    image = torch.from_numpy(fill.inputs(SEED)[0])
     network = copy.deepcopy(converted.checkpoint.network).to(device)
-    inputs = (tensor.to(device) for tensor in (image, converted.states.states, converted.states.mask))
+    inputs = (tensor.to(device) for tensor in (recorded_image(), converted.states.states, converted.states.mask))
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         output: NetworkOutput = network(*inputs)
     return output
-
-
-def assert_close(found: torch.Tensor, expected: np.ndarray, tolerance: float) -> None:
-    """Largest difference relative to the largest expected value."""
-    assert tuple(found.shape) == expected.shape
-    difference = np.abs(found.numpy() - expected).max() / np.abs(expected).max()
-    assert difference < tolerance, f"relative difference {difference:.2e}"
 
 
 def test_the_converted_text_tower_gives_the_authors_token_states(
