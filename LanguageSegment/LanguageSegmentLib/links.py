@@ -88,9 +88,7 @@ def sentenceOf(segmentationNode: Any, segmentId: str) -> BoundSentence | None:
     Raises:
         ValueError: if the segmentation has no such segment.
     """
-    segment = segmentationNode.GetSegmentation().GetSegment(segmentId)
-    if segment is None:
-        raise ValueError(f"there is no segment {segmentId!r}")
+    segment = segmentWithId(segmentationNode, segmentId)
     words = tags.readTag(segment, tags.SENTENCE)
     state = _state(tags.readTag(segment, tags.STATE))
     current = _current(segmentationNode, segment)
@@ -124,6 +122,18 @@ def segmentsIn(segmentationNode: Any) -> list[tuple[str, Any]]:
     segmentation = segmentationNode.GetSegmentation()
     count = segmentation.GetNumberOfSegments()
     return [(segmentation.GetNthSegmentID(number), segmentation.GetNthSegment(number)) for number in range(count)]
+
+
+def segmentWithId(segmentationNode: Any, segmentId: str) -> Any:
+    """Return the vtkSegment of that ID.
+
+    Raises:
+        ValueError: if the segmentation has none.
+    """
+    segment = segmentationNode.GetSegmentation().GetSegment(segmentId)
+    if segment is None:
+        raise ValueError(f"there is no segment {segmentId!r}")
+    return segment
 
 
 def keyOf(segmentationNode: Any, segment: Any) -> str | None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from LanguageSegmentLib import tags
-from LanguageSegmentLib.links import segmentsIn, sentenceOf
+from LanguageSegmentLib.links import segmentsIn, segmentWithId, sentenceOf
 from LanguageSegmentLib.masks import maskFingerprint
 from LMISCore.text.report import State
 from LMISCore.volumes.fingerprint import same_mask
@@ -46,9 +46,7 @@ def isEditedByHand(segmentationNode: Any, segmentId: str) -> bool:
     Raises:
         ValueError: if the segmentation has no such segment.
     """
-    segment = segmentationNode.GetSegmentation().GetSegment(segmentId)
-    if segment is None:
-        raise ValueError(f"there is no segment {segmentId!r}")
+    segment = segmentWithId(segmentationNode, segmentId)
     made = tags.readTag(segment, tags.MASK)
     return made is not None and not same_mask(made, maskFingerprint(segmentationNode, segmentId))
 

@@ -23,6 +23,7 @@ from LanguageSegmentLib.panel_runs import PanelRuns
 from LanguageSegmentLib.panel_state import PanelState
 from LanguageSegmentLib.panel_table import PanelTable
 from LanguageSegmentLib.panel_threshold import PanelThreshold
+from LanguageSegmentLib.qt_turns import onceAfter
 from LanguageSegmentLib.readiness import applyTip, missing, needed
 from LanguageSegmentLib.report_colours import reportSpans
 from LanguageSegmentLib.report_nodes import isReportNode, markReportNode
@@ -66,10 +67,7 @@ class Panel:
         self._weightsProblem = ""
         # Looking for packages takes too long to be done at every change.
         self._lacksPackages: tuple[str, ...] = ()
-        self._later = qt.QTimer()
-        self._later.setSingleShot(True)
-        self._later.setInterval(_REFRESH_MILLISECONDS)
-        self._later.connect("timeout()", self.refresh)
+        self._later = onceAfter(_REFRESH_MILLISECONDS, self.refresh)
         self._shortcuts = [self._shortcut(keys) for keys in ("Ctrl+Return", "Ctrl+Enter")]
         ui.reportSelector.addAttribute("vtkMRMLTextNode", _REPORT_ATTRIBUTE)
         ui.volumeSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onVolume)

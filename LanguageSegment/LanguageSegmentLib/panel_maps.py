@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 import slicer.util
 
 from LanguageSegmentLib.explanation import Explanation, legend, showingMap
 from LanguageSegmentLib.panel_state import PanelState
-from LanguageSegmentLib.portions import Portions
+from LanguageSegmentLib.qt_turns import Turns
 from LanguageSegmentLib.translation import tr as _
 
 
@@ -28,11 +27,7 @@ class PanelMaps:
         self._explanation: Explanation | None = None
         self._node: Any = None
         self._name = ""
-        self._loading: Portions[Any] | None = None
-        self._turn = qt.QTimer()
-        self._turn.setSingleShot(True)
-        self._turn.setInterval(0)
-        self._turn.connect("timeout()", self._onTurn)
+        self._loading: Turns[Any] = Turns(self._onLoaded, state.failed)
         self._reset()
         ui.mapComboBox.connect("currentIndexChanged(int)", self._onMap)
         ui.opacitySlider.connect("valueChanged(double)", self._onOpacity)
@@ -40,7 +35,7 @@ class PanelMaps:
 
     def show(self, explanation: Explanation) -> None:
         """Show the first map of a sentence and offer the others."""
-        self._stopLoading()
+        self._loading.stop()
         if self._explanation is not None:
             self._explanation.close()
         self._explanation = explanation
@@ -57,7 +52,7 @@ class PanelMaps:
 
     def forget(self) -> None:
         """Forget the maps of a scene that goes."""
-        self._stopLoading()
+        self._loading.stop()
         if self._explanation is not None:
             self._explanation.close()
         self._explanation = self._node = None
@@ -78,41 +73,25 @@ class PanelMaps:
     @property
     def isLoading(self) -> bool:
         """Whether a map is being read."""
-        return self._loading is not None
+        return self._loading.isWorking
 
     def _showMap(self, number: int) -> None:
         found = self._explanation
-        self._stopLoading()
+        self._loading.stop()
         if found is None or not 0 <= number < len(found.maps):
             return
         self._name = found.maps[number].name
-        self._loading = Portions(showingMap(found, self._name, self._node))
-        self._turn.start()
+        self._loading.start(showingMap(found, self._name, self._node))
 
-    def _onTurn(self) -> None:
-        found, loading = self._explanation, self._loading
-        if found is None or loading is None:
-            return
-        try:
-            if loading.go():
-                self._turn.start()
-                return
-        except Exception as error:
-            self._stopLoading()
-            self._state.failed(error)
-            return
-        self._loading, self._node = None, loading.result
+    def _onLoaded(self, node: Any) -> None:
+        found = self._explanation
+        assert found is not None
+        self._node = node
         self._ui.legendLabel.text = legend(found, self._name)
         self._ui.hideMapButton.enabled = True
         slicer.util.setSliceViewerLayers(
             background=found.volumeNode, foreground=self._node, foregroundOpacity=float(self._ui.opacitySlider.value)
         )
-
-    def _stopLoading(self) -> None:
-        self._turn.stop()
-        if self._loading is not None:
-            self._loading.close()
-            self._loading = None
 
     def _onOpacity(self, value: float) -> None:
         if self._node is not None:

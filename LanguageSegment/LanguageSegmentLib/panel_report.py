@@ -7,6 +7,7 @@ from typing import Any
 
 import qt
 
+from LanguageSegmentLib.qt_turns import onceAfter
 from LanguageSegmentLib.report_nodes import BoundSentence
 from LanguageSegmentLib.text_positions import asEdited, editorPosition
 from LMISCore.text.report_view import ViewSpan
@@ -28,10 +29,7 @@ class PanelReport:
         self._onTyped, self._onPause = onTyped, onPause
         self._node: Any = None
         self._coloured: tuple[Any, ...] = ()
-        self._pause = qt.QTimer()
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_PAUSE_MILLISECONDS)
-        self._pause.connect("timeout()", self._onTimeout)
+        self._pause = onceAfter(_PAUSE_MILLISECONDS, self._onTimeout)
         edit.connect("textChanged()", self._onTextChanged)
 
     @property

@@ -11,6 +11,7 @@ import slicer.util
 from LanguageSegmentLib.device_probe import DeviceProbe
 from LanguageSegmentLib.failures import isCancelled, sentenceFor
 from LanguageSegmentLib.progress_text import ProgressClock, stageWords
+from LanguageSegmentLib.qt_turns import onceAfter
 from LanguageSegmentLib.run_queue import Request, RunQueue
 from LanguageSegmentLib.serving import ServingWorker
 from LanguageSegmentLib.translation import tr as _
@@ -41,10 +42,7 @@ class PanelRuns:
         self._timer = qt.QTimer()
         self._timer.setInterval(_POLL_MILLISECONDS)
         self._timer.connect("timeout()", self._onTimer)
-        self._idle = qt.QTimer()
-        self._idle.setSingleShot(True)
-        self._idle.setInterval(_IDLE_MILLISECONDS)
-        self._idle.connect("timeout()", self._onIdle)
+        self._idle = onceAfter(_IDLE_MILLISECONDS, self._onIdle)
         ui.progressBar.visible = False
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import qt
 
 from LanguageSegmentLib.findings_table import TableRow
+from LanguageSegmentLib.qt_turns import onceAfter
 from LanguageSegmentLib.table_text import (
     AGREEMENT,
     PRESENCE,
@@ -62,10 +63,7 @@ class PanelTable:
         header.setStretchLastSection(True)
         # Qt is still putting the editor's text into the cell when it tells of it: rows must not change before.
         self._edited: tuple[TableRow, str] | None = None
-        self._afterEdit = qt.QTimer()
-        self._afterEdit.setSingleShot(True)
-        self._afterEdit.setInterval(0)
-        self._afterEdit.connect("timeout()", self._tellEdited)
+        self._afterEdit = onceAfter(0, self._tellEdited)
         table.connect("itemSelectionChanged()", self._chosen)
         table.connect("cellChanged(int,int)", self._changed)
 

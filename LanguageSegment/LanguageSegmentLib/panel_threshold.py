@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
-
 from LanguageSegmentLib.findings_table import TableRow
 from LanguageSegmentLib.panel_state import PanelState
-from LanguageSegmentLib.portions import Portions
+from LanguageSegmentLib.qt_turns import Turns, onceAfter
 from LanguageSegmentLib.steps import Before
 from LanguageSegmentLib.translation import tr as _
 
@@ -29,16 +27,9 @@ class PanelThreshold:
         self._state = state
         self._row: TableRow | None = None
         self._running = False
-        self._pause = qt.QTimer()
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_PAUSE_MILLISECONDS)
-        self._pause.connect("timeout()", self.apply)
+        self._pause = onceAfter(_PAUSE_MILLISECONDS, self.apply)
         self._cut: tuple[tuple[str, ...], Before, float] | None = None
-        self._cutting: Portions[list[Any]] | None = None
-        self._turn = qt.QTimer()
-        self._turn.setSingleShot(True)
-        self._turn.setInterval(0)
-        self._turn.connect("timeout()", self._onTurn)
+        self._cutting: Turns[list[Any]] = Turns(self._onCut, self._onError)
         ui.thresholdSlider.connect("valueChanged(double)", self._onMoved)
         ui.thresholdChosenCheckBox.connect("toggled(bool)", self._onWhich)
 
@@ -72,7 +63,7 @@ class PanelThreshold:
     @property
     def isCutting(self) -> bool:
         """Whether segments are being cut again."""
-        return self._cutting is not None
+        return self._cutting.isWorking
 
     def apply(self) -> None:
         """Begin to cut the segments at the slider's value."""
@@ -84,8 +75,7 @@ class PanelThreshold:
         going = state.steps.isGoingOn(kind)
         value = round(float(self._ui.thresholdSlider.value), 3)
         self._cut = (kind, state.steps.before(state.reportNode), value)
-        self._cutting = Portions(state.kept.recutting(value, keys, newStep=not going))
-        self._turn.start()
+        self._cutting.start(state.kept.recutting(value, keys, newStep=not going))
 
     def _canCut(self, keys: list[str] | None) -> bool:
         kept = self._state.kept
@@ -94,27 +84,17 @@ class PanelThreshold:
     def close(self) -> None:
         """Stop waiting for the slider to rest, and give up what is being cut."""
         self._pause.stop()
-        self._turn.stop()
-        if self._cutting is not None:
-            self._cutting.close()
-            self._cutting = None
+        self._cutting.stop()
 
-    def _onTurn(self) -> None:
-        state, cutting = self._state, self._cutting
-        if cutting is None or self._cut is None:
-            return
-        try:
-            if cutting.go():
-                self._turn.start()
-                return
-        except Exception as error:
-            self.close()
-            state.failed(error)
-            return
+    def _onError(self, error: Exception) -> None:
+        self._pause.stop()
+        self._state.failed(error)
+
+    def _onCut(self, segments: list[Any]) -> None:
+        assert self._cut is not None
         kind, before, value = self._cut
-        self._cutting = None
-        state.steps.done(before, cutting.result, kind)
-        state.changed()
+        self._state.steps.done(before, segments, kind)
+        self._state.changed()
         # The slider was moved on meanwhile.
         if round(float(self._ui.thresholdSlider.value), 3) != value:
             self._pause.start()
