@@ -24,7 +24,7 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
     Raises:
         ValueError: if the lengths differ or a score is not finite.
     """
-    score, truth = _checked(scores, positive)
+    score, truth = checked_scores(scores, positive)
     positives = int(truth.sum())
     negatives = truth.size - positives
     if positives == 0 or negatives == 0:
@@ -49,7 +49,7 @@ def weighted_aurocs(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike) 
     Raises:
         ValueError: as :func:`auroc`.
     """
-    score, truth = _checked(scores, positive)
+    score, truth = checked_scores(scores, positive)
     table = np.asarray(weights)
     found = np.full(len(table), np.nan)
     if score.size == 0:
@@ -68,7 +68,12 @@ def weighted_aurocs(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike) 
     return found
 
 
-def _checked(scores: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def checked_scores(scores: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Scores and labels as flat arrays ``(N,)``.
+
+    Raises:
+        ValueError: if the lengths differ or a score is not finite.
+    """
     score = np.asarray(scores, dtype=np.float64).ravel()
     truth = np.asarray(positive, dtype=bool).ravel()
     if score.shape != truth.shape:

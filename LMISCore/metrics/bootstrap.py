@@ -145,7 +145,11 @@ def paired_ratio_difference(
 
 
 def percentile_interval(estimate: float, drawn: FloatArray, level: float = LEVEL) -> Interval:
-    """Central percentile interval of ``(R,)`` drawn values; undefined draws are left out and not counted."""
+    """Central percentile interval of ``(R,)`` drawn values; undefined draws are left out and not counted.
+
+    Raises:
+        ValueError: if the level is no share between 0 and 1.
+    """
     if not 0 < level < 1:
         raise ValueError(f"level is {level}, expected a share between 0 and 1 such as 0.95")
     drawn = drawn[np.isfinite(drawn)]

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from LMISCore.metrics.auroc import checked_scores
+
 DEFAULT_PRESENCE = 0.5
 
 
@@ -51,12 +53,7 @@ def choose_presence_threshold(
     Raises:
         ValueError: if the lengths differ or a score is not finite.
     """
-    score = np.asarray(scores, dtype=np.float64).ravel()
-    truth = np.asarray(present, dtype=bool).ravel()
-    if score.shape != truth.shape:
-        raise ValueError(f"got {score.size} scores and {truth.size} labels, expected as many of each")
-    if not np.isfinite(score).all():
-        raise ValueError(f"{int((~np.isfinite(score)).sum())} of {score.size} scores are not finite")
+    score, truth = checked_scores(scores, present)
     positives = int(truth.sum())
     negatives = truth.size - positives
     if positives == 0 or negatives == 0:
