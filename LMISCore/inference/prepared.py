@@ -31,9 +31,9 @@ def prepare(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module
     """
     with torch.no_grad():
         if isinstance(network, TIRNet) and _is_whole(network):
-            return PreparedTIRNet(network, dtype).eval()
+            return PreparedTIRNet(network, dtype).eval().requires_grad_(False)
         if isinstance(network, RecLMIS):
-            return PreparedRecLMIS(network, dtype).eval()
+            return PreparedRecLMIS(network, dtype).eval().requires_grad_(False)
         if isinstance(network, TMCA):
             return _slimmed(network, dtype)
     return None

@@ -92,8 +92,9 @@ class Winograd(nn.Module):
         self.register_buffer("of_patch", torch.kron(patches, patches).float())
         self.register_buffer("of_results", torch.kron(results, results).float())
 
+    @torch.no_grad()
     def forward(self, x: Tensor, bias: Tensor | None, other: Tensor | None, activation: str) -> Tensor:
-        """``(B, I, H, W)`` to ``(B, O, H, W)``, both in channels-last order.
+        """``(B, I, H, W)`` to ``(B, O, H, W)`` in channels-last order, without gradient.
 
         Args:
             x: the map.

@@ -33,6 +33,7 @@ SEEDS = (1, 2, 3)
 def losses(recipe: str, overrides: list[str], steps: int, out: Path) -> None:
     """Train the first ``steps`` steps in this process, or in this one of several, and write their losses."""
     from LMISCore.errors import Cancelled
+    from LMISCore.training.distributed import SaidElsewhere
     from LMISCore.training.recipe import load_recipe
     from LMISCore.training.trainer import train
 
@@ -43,7 +44,7 @@ def losses(recipe: str, overrides: list[str], steps: int, out: Path) -> None:
             found.append(float(stage.rsplit(" ", 1)[1]))
         return len(found) < steps
 
-    with contextlib.suppress(Cancelled):
+    with contextlib.suppress(Cancelled, SaidElsewhere):
         train(load_recipe(recipe, overrides), out / "run", "cpu", progress, resume=False)
     if os.environ.get("RANK", "0") == "0":
         (out / "losses.json").write_text(json.dumps(found), encoding="utf-8")

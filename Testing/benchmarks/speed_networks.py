@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from LMISCore.inference.devices import choose_precision
 from LMISCore.inference.prepared import prepare, runs_under_autocast
+from LMISCore.inference.prepared_layers import Convolution
 from LMISCore.inference.prepared_network import PreparedNetwork
 from LMISCore.networks import create_network
 from LMISCore.text.states import TextEncoder
@@ -171,10 +172,17 @@ class Prepared:
         dtype: float32 or bfloat16.
         fused: packed kernels; false for PyTorch's public functions.
         compiled: by ``torch.compile`` with frozen weights.
+        winograd: 3x3 convolutions in float32 by Winograd's products where that pays.
     """
 
     def __init__(
-        self, network: Any, encoder: TextEncoder, dtype: torch.dtype, fused: bool = True, compiled: bool = False
+        self,
+        network: Any,
+        encoder: TextEncoder,
+        dtype: torch.dtype,
+        fused: bool = True,
+        compiled: bool = False,
+        winograd: bool = True,
     ) -> None:
         found = prepare(network, dtype)
         assert found is not None
@@ -184,6 +192,7 @@ class Prepared:
         self.texts: dict[str, Any] = {}
         if isinstance(found, PreparedNetwork):
             found.use_fused(fused and not compiled)
+            found.use_winograd(winograd)
         if compiled:
             compile_frozen(self.network)
 
@@ -255,9 +264,11 @@ def switches(with_compile: bool) -> list[Switch]:
 
         return run
 
-    def path(dtype: torch.dtype, fused: bool = True, compiled: bool = False, count: int = 1) -> Any:
+    def path(
+        dtype: torch.dtype, fused: bool = True, compiled: bool = False, count: int = 1, winograd: bool = True
+    ) -> Any:
         def make(network: Any, encoder: TextEncoder, image: Tensor) -> Run:
-            call = Prepared(network, encoder, dtype, fused, compiled)
+            call = Prepared(network, encoder, dtype, fused, compiled, winograd)
             images = image.repeat(count, 1, 1, 1).contiguous(memory_format=torch.channels_last)
             context = torch.no_grad if compiled else torch.inference_mode
             return _under(context, lambda: call(images, sentence)[:1])
@@ -270,7 +281,8 @@ def switches(with_compile: bool) -> list[Switch]:
         Switch("dead work gone", "switch", lambda n, e, i: base(n, e, i, dead_work=False)),
         Switch("channels last", "switch", last),
         Switch("prepared copy, public functions, fp32", "path", path(torch.float32, fused=False)),
-        Switch("prepared copy, packed kernels, fp32", "path", path(torch.float32)),
+        Switch("prepared copy, packed kernels, fp32", "path", path(torch.float32, winograd=False)),
+        Switch("prepared copy, Winograd, fp32", "path", path(torch.float32)),
     ]
     if choose_precision("auto", "cpu").dtype is not None:
         found += [
@@ -300,3 +312,26 @@ def gflop(run: Callable[[], object]) -> float:
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run()
     return float(counter.get_total_flops()) / 1e9
+
+
+def gflop_of_products(copy: Any, run: Callable[[], object]) -> float:
+    """Operations in 10^9 of a prepared network as it runs: Winograd's products in place of the convolutions they are.
+
+    Args:
+        copy: the prepared network.
+        run: a call of it.
+    """
+    direct = 0.0
+
+    def count(layer: Convolution, given: Any, found: Tensor) -> None:
+        nonlocal direct
+        if layer.winograd is None and layer.fused:
+            # The packed kernels are not in the counter's list.
+            share = 4 if layer.doubling else (2 * layer.padding + 1) ** 2
+            direct += 2 * share * given[0].shape[1] * found.numel() / 1e9
+
+    hooks = [layer.register_forward_hook(count) for layer in copy.modules() if isinstance(layer, Convolution)]
+    products = gflop(run)
+    for hook in hooks:
+        hook.remove()
+    return products + direct

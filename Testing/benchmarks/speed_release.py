@@ -53,6 +53,6 @@ def released(
     runs = {
         "released": run(lambda: model(*given)),
         "base": run(lambda: base(image, nets.SENTENCES[0])),
-        "prepared copy, packed kernels, fp32": run(lambda: best(image, nets.SENTENCES[0])),
+        "prepared copy, Winograd, fp32": run(lambda: best(image, nets.SENTENCES[0])),
     }
     return {"seconds": interleaved(runs, rounds), "gflop": nets.gflop(lambda: model(*given))}

@@ -13,10 +13,11 @@ def ratio(base: list[float], other: list[float]) -> str:
     return f"{min(base) / min(other):.2f} / {statistics.median(base) / statistics.median(other):.2f}"
 
 
-def floor_seconds(result: dict[str, Any], found: dict[str, Any], precision: str) -> float | None:
-    """Counted operations of an image, after all exact rewrites, at the machine's best convolution rate."""
-    rate = result.get("ceilings", {}).get(precision, {}).get("convolution")
-    return found["gflop_needed"] / rate if rate else None
+def floor_seconds(result: dict[str, Any], found: dict[str, Any], name: str) -> float | None:
+    """Counted operations of a path, after its exact rewrites, at the machine's best rate of direct convolutions."""
+    rate = result.get("ceilings", {}).get("bf16" if "bf16" in name else "fp32", {}).get("convolution")
+    count: float = found["gflop_products" if "Winograd" in name else "gflop_needed"]
+    return count / rate if rate else None
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -61,7 +62,8 @@ def _one_image(result: dict[str, Any], found: dict[str, Any]) -> list[str]:
     lines = [
         f"One image: the base counts {found['gflop']:.1f} GFLOP and runs at {rate:.0f} GFLOP/s"
         + _share(result, rate)
-        + f"; {found['gflop_needed']:.1f} GFLOP are needed.",
+        + f"; direct convolutions need {found['gflop_needed']:.1f} GFLOP, Winograd's products "
+        + f"{found['gflop_products']:.1f}.",
         "",
         "| path or switch | ms, best | times faster, best / median | share of floor | pixels that differ | ready, s |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -69,7 +71,7 @@ def _one_image(result: dict[str, Any], found: dict[str, Any]) -> list[str]:
     for name, times in seconds.items():
         # Four pictures at a time are compared picture by picture.
         mine = [value / 4 for value in times] if found["kinds"][name] == "path of 4" else times
-        floor = floor_seconds(result, found, "bf16" if "bf16" in name else "fp32")
+        floor = floor_seconds(result, found, name)
         share = f"{100 * floor / min(mine):.0f} %" if floor and found["kinds"][name].startswith("path") else "-"
         lines.append(
             f"| {name} | {1000 * min(mine):.0f} | {ratio(base, mine)} | {share} | {100 * found['flipped'][name]:.3f} % "
@@ -83,7 +85,7 @@ def _one_image(result: dict[str, Any], found: dict[str, Any]) -> list[str]:
     return lines
 
 
-PATHS = ("prepared copy, packed kernels, fp32", "prepared copy, packed kernels, bf16", "four pictures at a time, bf16")
+PATHS = ("prepared copy, Winograd, fp32", "prepared copy, packed kernels, bf16", "four pictures at a time, bf16")
 
 
 def _share(result: dict[str, Any], rate: float) -> str:

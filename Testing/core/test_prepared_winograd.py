@@ -54,6 +54,14 @@ def test_products_answer_as_the_direct_convolution_at_every_size(
                 torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_map_that_asks_for_a_gradient_gets_its_values_without_one() -> None:
+    torch.manual_seed(1)
+    x, weight = torch.randn(1, 4, 9, 9, requires_grad=True), torch.randn(3, 4, 3, 3)
+    found = Winograd(weight)(x, torch.ones(3), None, "relu")
+    assert not found.requires_grad
+    torch.testing.assert_close(found, direct(x.detach(), weight, torch.ones(3), None, "relu"), rtol=1e-4, atol=1e-4)
+
+
 def test_rounding_stays_below_two_millionths_of_the_map() -> None:
     torch.manual_seed(2)
     x, weight = torch.randn(1, 256, 28, 28).relu(), torch.randn(64, 256, 3, 3) / (9 * 256) ** 0.5

@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import speed_measures
+import speed_networks as nets
+import speed_release
+import speed_report
+import speed_training
 import torch
 from obedient import one_thread  # noqa: F401
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import speed_measures  # noqa: E402
-import speed_networks as nets  # noqa: E402
-import speed_release  # noqa: E402
-import speed_report  # noqa: E402
-import speed_training  # noqa: E402
-
-from LMISCore.inference.devices import choose_precision  # noqa: E402
-from LMISCore.networks import create_network  # noqa: E402
+from LMISCore.inference.devices import choose_precision
+from LMISCore.inference.prepared_layers import Convolution
+from LMISCore.networks import create_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -72,13 +69,15 @@ def test_runs_take_turns_and_the_first_round_is_not_counted() -> None:
 def test_ratios_and_shares_are_those_of_best_and_median() -> None:
     assert speed_report.ratio([4.0, 2.0, 9.0], [1.0, 0.5, 2.0]) == "4.00 / 4.00"
     assert speed_report.ratio([3.0, 3.0, 6.0], [1.0, 3.0, 3.0]) == "3.00 / 1.00"
+    direct, winograd = "prepared copy, packed kernels, fp32", "prepared copy, Winograd, fp32"
     image = {
-        "seconds": {"base": [0.5, 0.6], "prepared copy, packed kernels, fp32": [0.25, 0.3]},
-        "kinds": {"base": "base", "prepared copy, packed kernels, fp32": "path"},
-        "flipped": {"base": 0.0, "prepared copy, packed kernels, fp32": 0.0},
-        "ready_seconds": {"base": 1.0, "prepared copy, packed kernels, fp32": 2.0},
+        "seconds": {"base": [0.5, 0.6], direct: [0.25, 0.3], winograd: [0.2, 0.24]},
+        "kinds": {"base": "base", direct: "path", winograd: "path"},
+        "flipped": {"base": 0.0, direct: 0.0, winograd: 0.0},
+        "ready_seconds": {"base": 1.0, direct: 2.0, winograd: 2.0},
         "gflop": 50.0,
         "gflop_needed": 40.0,
+        "gflop_products": 30.0,
     }
     result = {
         "machine": {"cpus": 2, "threads": 2, "torch": "2", "system": "Linux"},
@@ -86,9 +85,31 @@ def test_ratios_and_shares_are_those_of_best_and_median() -> None:
         "networks": {"tirnet": {"one-image": image}},
     }
     lines = speed_report.markdown(result).splitlines()
-    # 50 GFLOP in 0.5 s are half of 200 GFLOP/s; 40 of them take 0.2 s at best, four fifths of 0.25 s.
+    # 50 GFLOP in 0.5 s are half of 200 GFLOP/s; 40 of them take 0.2 s at best, four fifths of 0.25 s, and Winograd's 30
+    # take 0.15 s.
     assert any("runs at 100 GFLOP/s, 50 % of the convolution ceiling" in line for line in lines)
-    assert any(line.startswith("| prepared copy") and "| 2.00 / 2.00 | 80 % |" in line for line in lines)
+    assert any(line.startswith(f"| {direct} ") and "| 2.00 / 2.00 | 80 % |" in line for line in lines)
+    assert any(line.startswith(f"| {winograd} ") and "| 2.50 / 2.50 | 75 % |" in line for line in lines)
+
+
+def test_products_are_counted_as_they_run(encoder: nets.RandomClip) -> None:
+    torch.manual_seed(1)
+    network: Any = create_network("tirnet", width=16, text_width=512, variant="release").eval()
+    image = torch.rand(1, 3, 112, 112)
+    counts = {}
+    for winograd in (False, True):
+        call = nets.Prepared(network, encoder, torch.float32, winograd=winograd)
+        call(image, nets.SENTENCES[0])
+        counts[winograd] = nets.gflop_of_products(call.network, lambda call=call: call(image, nets.SENTENCES[0]))  # type: ignore[misc]
+    plain = nets.Prepared(network, encoder, torch.float32, fused=False)
+    plain(image, nets.SENTENCES[0])
+    needed = nets.gflop(lambda: plain(image, nets.SENTENCES[0]))
+    assert counts[False] == pytest.approx(needed, rel=1e-6)
+    assert (counts[True] < 0.99 * needed) == any(layer.winograd is not None for layer in convolutions(call.network))
+
+
+def convolutions(network: Any) -> list[Convolution]:
+    return [module for module in network.modules() if isinstance(module, Convolution)]
 
 
 def test_a_released_checkout_is_timed_by_its_path(
@@ -107,7 +128,7 @@ def test_a_released_checkout_is_timed_by_its_path(
     found = speed_release.released(
         str(tmp_path), "their_model:Model", '{"width": 5}', "image,ids,mask", "tirnet", "", 1
     )
-    assert set(found["seconds"]) == {"released", "base", "prepared copy, packed kernels, fp32"}
+    assert set(found["seconds"]) == {"released", "base", "prepared copy, Winograd, fp32"}
     assert found["gflop"] == pytest.approx(2 * 3 * 5 * 32 * 32 / 1e9)
     with pytest.raises(SystemExit, match="names words; expected some of image"):
         speed_release.released(str(tmp_path), "their_model:Model", '{"width": 5}', "words", "tirnet", "", 1)
