@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from LMISCore.inference.prepared_layers import Convolution, folded
 from LMISCore.inference.prepared_network import PreparedNetwork
 from LMISCore.inference.prepared_reclmis import PreparedRecLMIS
 from LMISCore.inference.prepared_tirnet import PreparedTIRNet
@@ -56,9 +57,9 @@ def _is_whole(network: TIRNet) -> bool:
 def _slimmed(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The same class with normalisations folded in and large weights in ``dtype``."""
     slim: Any = copy.deepcopy(without_training_parts(network)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for module in slim.modules():
+    for module in list(slim.modules()):
         if isinstance(module, nn.Sequential):
-            _fold(module)
+            _fold(module, dtype)
     if dtype != torch.float32:
         for module in slim.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -68,8 +69,21 @@ def _slimmed(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     return result
 
 
-def _fold(sequence: nn.Sequential) -> None:
-    for (name, first), (following, second) in pairwise(list(sequence.named_children())):
-        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+def _fold(sequence: nn.Sequential, dtype: torch.dtype) -> None:
+    """Join normalisations and ReLUs with the convolution before them.
+
+    In float32 3x3 convolutions take the prepared networks' kernels; autocast, which brings bfloat16, knows none.
+    """
+    children = list(sequence.named_children())
+    for (name, first), (following, second) in pairwise(children):
+        if not isinstance(first, nn.Conv2d) or not isinstance(second, nn.BatchNorm2d):
+            continue
+        setattr(sequence, following, nn.Identity())
+        if dtype != torch.float32 or first.kernel_size != (3, 3):
             setattr(sequence, name, fuse_conv_bn_eval(first, second))
-            setattr(sequence, following, nn.Identity())
+            continue
+        last = dict(pairwise(child for child, _ in children)).get(following)
+        rectified = last is not None and isinstance(getattr(sequence, last), nn.ReLU)
+        setattr(sequence, name, Convolution(*folded(first, second), "relu" if rectified else "none"))
+        if last is not None and rectified:
+            setattr(sequence, last, nn.Identity())
