@@ -17,13 +17,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from LMISCore.errors import InputError
 from Training.results_measure import write_record
 from Training.results_table import draw, is_done, read_record, read_rows, record_path
 
 
 def waiting(pattern: str, again: bool, retry: bool) -> list[str]:
-    """Ids of the rows still to be run."""
+    """Ids of the rows still to be run; ``pattern`` is as for file names."""
     ids = [row.id for row in read_rows() if fnmatch(row.id, pattern)]
+    if not ids:
+        raise InputError(f"No row's id matches {pattern!r}; give a pattern such as 'ct-tirnet*'.")
     if again:
         ids = draw([name for name in ids if is_done(read_record(name))])
     records = {name: read_record(name, again) for name in ids}
@@ -40,7 +43,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="begin no row that would probably end later than this")
     options = parser.parse_args()
     began, longest, failed = time.monotonic(), 0.0, 0
-    for name in waiting(options.rows, options.again, options.retry):
+    try:
+        names = waiting(options.rows, options.again, options.retry)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for name in names:
         started = time.monotonic()
         if options.minutes is not None and started - began + longest > 60 * options.minutes:
             break

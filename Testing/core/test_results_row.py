@@ -68,6 +68,12 @@ def test_rows_done_are_left_out_and_failed_ones_are_run_when_asked(monkeypatch: 
     assert results_all.waiting("ct-*", again=False, retry=True)[0] == "ct-reclmis"
 
 
+def test_a_pattern_that_no_row_matches_is_refused(capsys: CaptureFixture[str], monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["results_all.py", "--data", "x", "--rows", "^ct"])
+    assert results_all.main() == 2
+    assert "No row's id matches '^ct'" in capsys.readouterr().err
+
+
 def test_a_random_encoder_is_the_same_each_time_and_knows_words_but_no_context(tmp_path: Path) -> None:
     words, again = (random_encoder(tmp_path / place / "random-words", 0, 24) for place in ("one", "two"))
     assert (again / "model.safetensors").read_bytes() == (words / "model.safetensors").read_bytes()
