@@ -1,4 +1,4 @@
-"""Run ``lmis batch`` in processes of its own and kill it, or one of its workers, again and again at random moments."""
+"""Other processes for the tests of ``lmis batch``: one that holds a folder, runs that are killed again and again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,25 @@ import LMISCore
 
 HOME = Path(LMISCore.__file__).parents[1]
 PATIENCE = 180.0
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from LMISCore.cohorts.lock import FolderLock
+with FolderLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def hold(folder: Path) -> subprocess.Popen[str]:
+    """Another process that holds a cohort's folder until it is killed."""
+    # From the folder that the package lies in, which "-c" puts on the path.
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, encoding="utf-8", cwd=HOME
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    return holder
 
 
 def start(arguments: list[str], path: Path | None = None) -> subprocess.Popen[bytes]:
@@ -37,7 +56,7 @@ def finished(out: Path) -> int:
 def kill_often(
     arguments: list[str], out: Path, kills: int, seed: int, path: Path | None = None, share: float = 0.4
 ) -> tuple[dict[str, int], str]:
-    """Kill until there were so many kills, then let the run finish.
+    """Kill a run or one of its workers at random moments until there were so many kills, then let the run finish.
 
     Args:
         arguments: of ``lmis``.

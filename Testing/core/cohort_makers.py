@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint, save_tiny_encoder
 
+from LMISCore.cli import main as cli
 from LMISCore.cohorts import local_pool
 from LMISCore.cohorts.here_pool import HerePool
 from LMISCore.cohorts.pool import LOST, Event
@@ -86,6 +87,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def tables(out: Path) -> dict[str, bytes]:
     """Contents of the three tables."""
     return {name: (out / name).read_bytes() for name in ("results.csv", "cases.csv", "errors.csv")}
+
+
+def undisturbed(table: Path, out: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Tables of a run within this process, which nothing disturbs."""
+    with monkeypatch.context() as patch:
+        patch.setattr(local_pool, "LocalPool", WatchedPool)
+        assert cli.main(["batch", str(table), "--out", str(out), *options(weights)]) == 0
+    return tables(out)
 
 
 class WatchedPool(HerePool):

@@ -1,4 +1,4 @@
-"""Manifests and folders of volumes that the tests of ``lmis data`` share."""
+"""Manifests, published layouts and folders of volumes that the tests of ``lmis data`` share."""
 
 from __future__ import annotations
 
@@ -78,3 +78,23 @@ def segment(key: str, sentence: str, mask: np.ndarray, **tags: str) -> SegmentDa
 
 def write_segments(path: Path, segments: list[SegmentData], turned: bool = False) -> None:
     write_segmentation(path, segments, geometry(turned))
+
+
+def write_languidemedseg(folder: Path, train: int = 10, published: bool = False) -> Path:
+    """QaTa-COV19 as LanGuideMedSeg keeps it; ``published`` gives the folders the set's own names."""
+    for split, first, count in (("Train", 0, train), ("Test", 100, 3)):
+        root = folder / (f"{split} Set" if published else split)
+        masks = root / ("Ground-truths" if published else "GTs")
+        (root / "Images").mkdir(parents=True)
+        masks.mkdir()
+        rows = []
+        for number in range(first, first + count):
+            kind = ("left", "right", "both")[(number - first) % 3]
+            picture, lesion, _ = draw(kind, number)
+            Image.fromarray(picture).save(root / "Images" / f"covid_{number}.png")
+            Image.fromarray(lesion).save(masks / f"mask_covid_{number}.png")
+            rows.append([f"mask_covid_{number}.png", SENTENCES[kind]])
+        (folder / "prompt").mkdir(exist_ok=True)
+        with (folder / "prompt" / f"{split.lower()}.csv").open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([["Image", "Description"], *rows])
+    return folder

@@ -1,10 +1,13 @@
-"""Trainers whose only randomness is in the data: float64, SGD, no dropout, given tokens to hide.
+"""Launches of several processes, and trainers whose only randomness is in the data.
 
-What is left between one process and two is the order in which numbers are added.
+They train in float64 by SGD, without dropout and with given tokens to hide: what is left between one process and two is
+the order in which numbers are added.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,23 @@ from LMISCore.training.distributed import ALONE, Processes
 from LMISCore.training.parts import build_encoder, build_network
 from LMISCore.training.trainer import Trainer
 
+ROOT = Path(__file__).resolve().parents[2]
 STEPS, HALF = 20, 10
 SMALL_RECLMIS = "network={name: reclmis, options: {width: 2, layers: 1"
 SMALL_TMCA = "network={name: tmca, options: {width: 8, depths: [1, 1, 1, 1], embedding: 8}}"
 # Three pictures for two processes: their shares are not equally large. Some masks are empty.
 COMMON = (f"training.steps={STEPS}", "training.batch=3", "training.learning_rate=2e-2", "training.clip_norm=5")
+
+
+def torchrun(*arguments: str, processes: int = 2) -> list[str]:
+    """The command that starts a script in so many processes."""
+    return [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Variables of these processes: one thread each, no GPU, and the tests' own modules to be found."""
+    paths = [str(ROOT), str(Path(__file__).parent)]
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(paths)}
 
 
 @dataclass(frozen=True)

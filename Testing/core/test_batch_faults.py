@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runs import Run, cli_lmis
+from cohort_kills import hold
 from cohort_makers import (
     WatchedPool,
     options,
@@ -25,7 +26,6 @@ from cohort_makers import (
     tables,
     watched_pool,
 )
-from test_batch_lock import hold
 
 from LMISCore.cohorts import case_job
 from LMISCore.cohorts.case import Case

@@ -6,13 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_runs import Run, cli_lmis
 from cohort_kills import finished, kill_often
-from cohort_makers import WatchedPool, options, read_rows, save_cohort, small_weights, tables
+from cohort_makers import options, read_rows, save_cohort, small_weights, tables, undisturbed
 
-from LMISCore.cohorts import local_pool
-
-__all__ = ["cli_lmis", "small_weights"]
+__all__ = ["small_weights"]
 
 # Put before everything that a process imports: the worker that begins this case is killed, the first time only.
 KILLED_ONCE = """
@@ -27,15 +24,6 @@ tempfile.mkdtemp = mkdtemp
 """
 
 
-def undisturbed(lmis: Run, table: Path, out: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Tables of a run within this process, which nothing disturbs."""
-    with monkeypatch.context() as patch:
-        patch.setattr(local_pool, "LocalPool", WatchedPool)
-        WatchedPool.given.clear()
-        assert lmis("batch", table, "--out", out, *options(weights))[0] == 0
-    return tables(out)
-
-
 def check(out: Path, count: int, whole: dict[str, bytes]) -> None:
     """Each case once, nothing half-made, the same bytes in the tables."""
     names = [f"case{number:03d}" for number in range(count)]
@@ -46,10 +34,10 @@ def check(out: Path, count: int, whole: dict[str, bytes]) -> None:
 
 
 def test_a_run_and_a_worker_are_killed_and_it_ends_as_one_that_was_not(
-    lmis: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, out = save_cohort(tmp_path / "c", 20), tmp_path / "out"
-    whole = undisturbed(lmis, table, tmp_path / "whole", weights, monkeypatch)
+    whole = undisturbed(table, tmp_path / "whole", weights, monkeypatch)
     (tmp_path / "path").mkdir()
     script = KILLED_ONCE.format(flag=str(tmp_path / "flag"))
     (tmp_path / "path" / "sitecustomize.py").write_text(script, encoding="utf-8")
@@ -64,10 +52,10 @@ def test_a_run_and_a_worker_are_killed_and_it_ends_as_one_that_was_not(
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_two_hundred_cases_killed_ten_times_end_complete(
-    lmis: Run, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     table, out = save_cohort(tmp_path / "c", 200), tmp_path / "out"
-    whole = undisturbed(lmis, table, tmp_path / "whole", weights, monkeypatch)
+    whole = undisturbed(table, tmp_path / "whole", weights, monkeypatch)
     arguments = ["batch", str(table), "--out", str(out), *options(weights), "--workers", str(workers), "--json"]
     counts, printed = kill_often(arguments, out, kills=10, seed=workers)
     assert sum(counts.values()) == 10, (counts, printed)

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cohort_kills import hold
 
 from LMISCore.cohorts import lock as locks
 from LMISCore.cohorts.lock import FolderLock
 from LMISCore.errors import InputError
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from LMISCore.cohorts.lock import FolderLock
-with FolderLock(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def hold(folder: Path) -> subprocess.Popen[str]:
-    """Another process that holds the lock until it is killed."""
-    # From the folder that the package lies in, which "-c" puts on the path.
-    home = Path(locks.__file__).parents[2]
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, encoding="utf-8", cwd=home
-    )
-    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    return holder
 
 
 def foreign(path: Path, age: float, **changes: Any) -> None:

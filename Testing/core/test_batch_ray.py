@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cohort_makers import WatchedPool, options, read_rows, save_cohort, small_weights, tables
+from cohort_makers import read_rows, save_cohort, small_weights, tables, undisturbed
 
-from LMISCore.cli import main as cli
-from LMISCore.cohorts import local_pool, ray_pool
+from LMISCore.cohorts import ray_pool
 from LMISCore.cohorts.batch_job import run_batch_job
 from LMISCore.cohorts.ray_pool import RayPool
 from LMISCore.cohorts.settings import BatchJob
@@ -50,14 +49,6 @@ def two_machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     cluster.shutdown()
 
 
-def whole(table: Path, out: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Tables of an undisturbed run in this process."""
-    with monkeypatch.context() as patch:
-        patch.setattr(local_pool, "LocalPool", WatchedPool)
-        assert cli.main(["batch", str(table), "--out", str(out), *options(weights)]) == 0
-    return tables(out)
-
-
 def through_ray(table: Path, out: Path, weights: Path, disturb: Callable[[int], None], **changes: Any) -> Any:
     job = BatchJob(
         str(table),
@@ -91,7 +82,7 @@ def test_of_two_ray_workers_one_is_killed_and_each_case_is_there_once(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pools: list[RayPool]
 ) -> None:
     table, out = save_cohort(tmp_path / "c", 12), tmp_path / "out"
-    expected = whole(table, tmp_path / "whole", weights, monkeypatch)
+    expected = undisturbed(table, tmp_path / "whole", weights, monkeypatch)
     killed: list[int] = []
 
     def disturb(done: int) -> None:
@@ -111,7 +102,7 @@ def test_a_machine_that_is_lost_takes_no_case_with_it(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pools: list[RayPool], machines: Any
 ) -> None:
     table, out = save_cohort(tmp_path / "c", 60), tmp_path / "out"
-    expected = whole(table, tmp_path / "whole", weights, monkeypatch)
+    expected = undisturbed(table, tmp_path / "whole", weights, monkeypatch)
     second = machines.add_node(num_cpus=1)
     lost: list[int] = []
 

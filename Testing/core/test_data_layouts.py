@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
-from lvit_maker import SENTENCES, draw, write_lvit
+from data_makers import write_languidemedseg
+from lvit_maker import SENTENCES, write_lvit
 from PIL import Image
 
 from LMISCore.cli.main import main
@@ -14,26 +14,6 @@ from LMISCore.data.manifest import read_pairs
 from LMISCore.errors import InputError
 from LMISCore.training.data_check import describe_data, read_split
 from LMISCore.training.recipe import load_recipe
-
-
-def write_languidemedseg(folder: Path, train: int = 10, published: bool = False) -> Path:
-    """QaTa-COV19 as LanGuideMedSeg keeps it; ``published`` gives the folders the set's own names."""
-    for split, first, count in (("Train", 0, train), ("Test", 100, 3)):
-        root = folder / (f"{split} Set" if published else split)
-        masks = root / ("Ground-truths" if published else "GTs")
-        (root / "Images").mkdir(parents=True)
-        masks.mkdir()
-        rows = []
-        for number in range(first, first + count):
-            kind = ("left", "right", "both")[(number - first) % 3]
-            picture, lesion, _ = draw(kind, number)
-            Image.fromarray(picture).save(root / "Images" / f"covid_{number}.png")
-            Image.fromarray(lesion).save(masks / f"mask_covid_{number}.png")
-            rows.append([f"mask_covid_{number}.png", SENTENCES[kind]])
-        (folder / "prompt").mkdir(exist_ok=True)
-        with (folder / "prompt" / f"{split.lower()}.csv").open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream).writerows([["Image", "Description"], *rows])
-    return folder
 
 
 def rename_masks(folder: Path) -> Path:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_makers import edit_table, table_of, write_manifest_set
+from data_makers import edit_table, table_of, write_languidemedseg, write_manifest_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lvit_maker import write_lvit
 from PIL import Image
-from test_data_layouts import write_languidemedseg
 
 from LMISCore.cli.main import main
 from LMISCore.data.lungs import LungGeometry

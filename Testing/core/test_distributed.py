@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from distributed_maker import CASES, HALF, STEPS, advance, exact_trainer, make_exact
+from distributed_maker import CASES, HALF, STEPS, advance, environment, exact_trainer, make_exact, torchrun
 from distributed_script import RESUMED, ROWS, VAL_BATCH, normalise, rows
 from torch import Tensor, nn
 from training_makers import recipe, training_ground  # noqa: F401
@@ -22,21 +20,11 @@ from LMISCore.networks import NETWORKS
 from LMISCore.training import validation
 from LMISCore.training.trainer import Trainer
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("distributed_script.py")
 # Of the largest value of each tensor; float64 with some thousand additions in another order.
 TOLERANCE = 1e-8
 
 Weights = dict[str, Tensor]
-
-
-def torchrun(*arguments: str, processes: int = 2) -> list[str]:
-    return [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", *arguments]
-
-
-def environment() -> dict[str, str]:
-    paths = [str(ROOT), str(SCRIPT.parent)]
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def assert_same(found: Weights, expected: Weights) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from distributed_faults import REFUSAL
-from test_distributed import environment, torchrun
+from distributed_maker import environment, torchrun
 from training_makers import recipe, training_ground  # noqa: F401
 
 from LMISCore.checkpoints.store import load_checkpoint

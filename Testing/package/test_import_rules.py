@@ -7,10 +7,10 @@ import graphlib
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import pytest
 from checkout import ROOT, shipped_files
+from reading_imports import imports_in
 
 import LMISCore
 
@@ -55,41 +55,13 @@ DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 PART_OF = {"huggingface_hub": "transformers", "tokenizers": "transformers", "nrrd": "slicerio"}
 
 
-@dataclass(frozen=True)
-class Import:
-    """One import statement: what, where, and whether it runs at file scope or for type checkers alone."""
-
-    target: str
-    line: int
-    at_file_scope: bool
-    typing_only: bool
-
-
-def _imports(tree: ast.AST, module: str, in_function: bool = False, typing_only: bool = False) -> list[Import]:
-    found = []
-    for node in ast.iter_child_nodes(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}:{node.lineno} uses a relative import; write it in full"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
-            names = [str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)]
-        found += [Import(name, getattr(node, "lineno", 0), not in_function, typing_only) for name in names]
-        deeper = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        guarded = typing_only or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
-        found += _imports(node, module, deeper, guarded)
-    return found
-
-
 def _module_name(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 SOURCES = {_module_name(path): ROOT / path for path in shipped_files() if path.endswith(".py")}
 IMPORTS = {
-    module: _imports(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)), module)
+    module: imports_in(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)), module)
     for module, path in SOURCES.items()
 }
 
@@ -225,5 +197,5 @@ def test_a_torch_free_module_loads_no_heavy_package(module: str) -> None:
 
 def test_the_rules_see_imports_inside_functions_and_by_name() -> None:
     source = "def f():\n    import qt\n    importlib.import_module('vtk')\n"
-    assert [each.target for each in _imports(ast.parse(source), "example")] == ["qt", "vtk"]
-    assert not any(each.at_file_scope for each in _imports(ast.parse(source), "example"))
+    assert [each.target for each in imports_in(ast.parse(source), "example")] == ["qt", "vtk"]
+    assert not any(each.at_file_scope for each in imports_in(ast.parse(source), "example"))

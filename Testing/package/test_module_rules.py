@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT, shipped_files
-from test_import_rules import Import, _imports
+from reading_imports import Import, imports_in
 
 MODULE = "LanguageSegment"
 LIBRARY = "LanguageSegmentLib"
@@ -28,7 +28,7 @@ QT = {"qt", "ctk", "PythonQt", "PySide6", "PyQt5", "PyQt6"}
 
 
 def _imports_of(path: str) -> list[Import]:
-    return _imports(ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=path), path)
+    return imports_in(ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=path), path)
 
 
 SCRIPTS = [path for path in shipped_files(MODULE) if path.endswith(".py")]

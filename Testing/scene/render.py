@@ -116,6 +116,7 @@ def _composed(panels: Sequence[_Panel], legend: Sequence[LegendLine]) -> Image.I
 
 def _write_letters(draw: ImageDraw.ImageDraw, letters: str, left: int, top: int) -> None:
     places = ((12, VIEW[1] // 2), (VIEW[0] - 12, VIEW[1] // 2), (VIEW[0] // 2, 14), (VIEW[0] // 2, VIEW[1] - 14))
+    # Not strict: the 3D view has no letters.
     for letter, (x, y) in zip(letters, places, strict=False):
         draw.text(
             (left + x, top + y), letter, _INK, ImageFont.load_default(16), "mm", stroke_width=2, stroke_fill=(0, 0, 0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer.util
-from logic_makers import REPORT, Material, load_volume, make_material
+from logic_makers import REPORT, Material, load_volume
 from session import SlicerSession
 
 from LanguageSegmentLib.batch_pairs import BatchPair, addPair, pairsOf, removePair
@@ -22,11 +22,6 @@ from LMISCore.volumes.files import read_volume
 from LMISCore.worker import job_of, report_on
 
 POSITIONS = ("axis-aligned", "oblique", "left-handed")
-
-
-@pytest.fixture(name="material", scope="module")
-def scene_material(tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return make_material(tmp_path_factory.mktemp("batch"))
 
 
 class HereRunner:

@@ -8,54 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer.util
-from logic_makers import Material, load_volume, make_material
+from explain_makers import SENTENCE, ExplainingRunner
+from logic_makers import Material, load_volume
 from session import SlicerSession
 
 from LanguageSegmentLib.explanation import Explanation, ExplanationRun, isExplanation, legend, showMap
 from LanguageSegmentLib.volume_files import geometryOf
 from LMISCore.errors import Cancelled, InputError, LMISError
-from LMISCore.inference.explain_job import ExplainJob, run_explain_job
 from LMISCore.volumes.files import read_volume
-
-SENTENCE = "Infection in the left lung."
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    yield make_material(tmp_path_factory.mktemp("material"))
-
-
-class ExplainingRunner:
-    """Runs the worker's job in this process, in the call of ``poll``."""
-
-    def __init__(self, during: Callable[[], None] = lambda: None) -> None:
-        self._during = during
-        self._waiting: Any = None
-        self.stopped = False
-
-    def start(self, job: dict[str, Any], onMessage: Callable[[dict[str, Any]], None]) -> None:
-        self._waiting = (job, onMessage)
-
-    def poll(self) -> bool:
-        (job, onMessage), self._waiting = self._waiting, None
-
-        def progress(done: int, total: int, stage: str) -> bool:
-            self._during()
-            onMessage({"type": "progress", "done": done, "total": total, "stage": stage})
-            return not self.stopped
-
-        assert job.pop("task") == "explain"
-        try:
-            onMessage({"type": "result", **run_explain_job(ExplainJob.from_dict(job), progress)})
-        except LMISError as error:
-            onMessage({"type": "error", "kind": error.kind, "message": str(error)})
-        return False
-
-    def cancel(self) -> None:
-        self.stopped = True
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
-from logic_makers import REPORT, InProcessRunner, Material, load_volume, make_material
+from logic_makers import REPORT, InProcessRunner, Material, load_volume
 from session import SlicerSession
 
 from LanguageSegmentLib.binding import (
@@ -26,11 +26,6 @@ from LanguageSegmentLib.binding import (
 from LanguageSegmentLib.runner import SubprocessRunner
 from LanguageSegmentLib.scripting import segmentReport, startSegmentReport
 from LMISCore.errors import Cancelled, InputError, LMISError, OutOfMemoryError
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    yield make_material(tmp_path_factory.mktemp("material"))
 
 
 @pytest.fixture

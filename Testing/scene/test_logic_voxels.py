@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from logic_makers import (
     InProcessRunner,
     Material,
     load_volume,
-    make_material,
     places_in_file,
     places_in_scene,
 )
@@ -31,11 +29,6 @@ from LanguageSegmentLib.tags import readTag
 from LMISCore.cli.main import main
 from LMISCore.errors import InputError
 from LMISCore.volumes.segmentation import read_segmentation
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    yield make_material(tmp_path_factory.mktemp("material"))
 
 
 def _by_command(material: Material, volume: Path, out: Path, *more: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ import ast
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from urllib.request import url2pathname
 
 import pytest
 import slicer
-from logic_makers import REPORT, InProcessRunner, Material, load_volume, make_material
+from logic_makers import REPORT, InProcessRunner, Material, load_volume
 from session import SlicerSession
 from slicer_application import MARK, MODULE_FILE, Application, load_module
 
@@ -24,11 +23,6 @@ from LanguageSegmentLib.tags import readTag
 from LanguageSegmentLib.volume_files import hasNominalSpacing
 
 ROOT = MODULE_FILE.parents[1]
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    yield make_material(tmp_path_factory.mktemp("material"))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import slicer
 import slicer.util
-from logic_makers import Material, make_material
+from logic_makers import Material
 from session import SlicerSession
 
 from LanguageSegmentLib.command_line import CommandChoices, commandLine
@@ -25,11 +24,6 @@ from LanguageSegmentLib.settings import PanelSettings, readSettings, resetSettin
 from LanguageSegmentLib.text_positions import asEdited, editorPosition
 from LanguageSegmentLib.weights_card import shortCard, unknownSentences, warnings, weightsCard
 from LMISCore.cli.segment import add_parser
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    yield make_material(tmp_path_factory.mktemp("material"))
 
 
 class TextStore:

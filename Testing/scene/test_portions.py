@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer.util
-from logic_makers import AXES, REPORT, InProcessRunner, Material, load_volume, make_material
+from logic_makers import AXES, REPORT, InProcessRunner, Material, load_volume
 from session import SlicerSession
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -22,11 +22,6 @@ from LanguageSegmentLib.run import SegmentReportOptions, SegmentReportRun
 from LanguageSegmentLib.volume_files import arrayOf, geometryOf, writeNode, writingNode
 from LMISCore.errors import Cancelled, InputError
 from LMISCore.volumes.files import read_volume
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    yield make_material(tmp_path_factory.mktemp("material"))
 
 
 @pytest.fixture(autouse=True)

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import scene_benchmark as benchmark
 
 from LanguageSegmentLib.runner import SubprocessRunner
-
-
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "benchmarks" / "scene_benchmark.py"
-    spec = importlib.util.spec_from_file_location("scene_benchmark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 HEARD = [
     (11.0, "started"),
@@ -37,25 +24,25 @@ HEARD = [
 ]
 
 
-def test_the_parts_of_a_call_add_up_to_it(benchmark: ModuleType) -> None:
+def test_the_parts_of_a_call_add_up_to_it() -> None:
     found = benchmark.parts(10.0, HEARD)
     assert list(found.values()) == [1.0, 1.5, 0.5, 2.0, 0.5, 5.0, 0.5, 0.5]
     assert found[benchmark.NETWORK] == 5.0
     assert sum(found.values()) == 11.5
 
 
-def test_the_time_of_a_stage_that_was_not_heard_goes_to_the_next(benchmark: ModuleType) -> None:
+def test_the_time_of_a_stage_that_was_not_heard_goes_to_the_next() -> None:
     found = benchmark.parts(10.0, [event for event in HEARD if event[1] != "loading the network"])
     assert "volume read" not in found and sum(found.values()) == 11.5
     assert found["weights and text encoder loaded"] == 2.5
 
 
-def test_a_call_that_did_not_return_is_refused(benchmark: ModuleType) -> None:
+def test_a_call_that_did_not_return_is_refused() -> None:
     with pytest.raises(ValueError, match="did not return"):
         benchmark.parts(10.0, HEARD[:-1])
 
 
-def test_a_share_is_taken_within_its_own_round(benchmark: ModuleType) -> None:
+def test_a_share_is_taken_within_its_own_round() -> None:
     network = benchmark.NETWORK
     rounds = [{"volume read": 1.0, network: 1.0}, {"volume read": 75.0, network: 25.0}, {network: 1.0}]
     found = benchmark.shares(rounds)
@@ -64,7 +51,7 @@ def test_a_share_is_taken_within_its_own_round(benchmark: ModuleType) -> None:
     assert "| network on the slices | 1.00 | 50% |" in text and "| not the network | | 50% |" in text
 
 
-def test_the_parts_end_with_stages_that_the_worker_tells(benchmark: ModuleType) -> None:
+def test_the_parts_end_with_stages_that_the_worker_tells() -> None:
     program = "\n".join(
         path.read_text(encoding="utf-8")
         for path in (Path(__file__).resolve().parents[2] / "LMISCore" / "inference").glob("*.py")
@@ -73,7 +60,7 @@ def test_the_parts_end_with_stages_that_the_worker_tells(benchmark: ModuleType) 
         assert f'"{stage}"' in program or stage in ("started", "result", "returned"), stage
 
 
-def test_the_runner_notes_each_message_and_hands_it_on(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_runner_notes_each_message_and_hands_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(self: Any, job: dict[str, Any], onMessage: Any) -> None:
         onMessage({"type": "progress", "stage": "reading", "done": 0, "total": 0})
         onMessage({"type": "result", "rows": []})
@@ -87,9 +74,7 @@ def test_the_runner_notes_each_message_and_hands_it_on(benchmark: ModuleType, mo
 
 
 @pytest.mark.parametrize("wrong", [["--repeats", "0"], ["--slices", "0"], ["--size", "4"]])
-def test_numbers_that_measure_nothing_are_refused(
-    benchmark: ModuleType, wrong: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_numbers_that_measure_nothing_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         benchmark.main(wrong)
     assert "at least" in capsys.readouterr().err

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import slicer.util
-from logic_makers import Material, load_volume, make_material
+from explain_makers import SENTENCE, ExplainingRunner
+from logic_makers import Material, load_volume
 from session import SlicerSession
-from test_explanation import SENTENCE, ExplainingRunner
 from tiny_checkpoint import save_tiny_checkpoint
 
 from LanguageSegmentLib.explanation import Explanation, ExplanationRun, legend, showMap
@@ -23,11 +23,6 @@ TINY: dict[str, dict[str, Any]] = {
     "reclmis": {"width": 4},
     "tmca": {"width": 4, "depths": (1, 1, 1, 1), "embedding": 4},
 }
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return make_material(tmp_path_factory.mktemp("material"))
 
 
 @pytest.fixture(params=list(TINY))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer.util
-from logic_makers import REPORT, InProcessRunner, Material, load_volume, make_material
+from logic_makers import REPORT, InProcessRunner, Material, load_volume
 from session import SlicerSession
 
 from LanguageSegmentLib import tags
@@ -23,11 +23,6 @@ from LanguageSegmentLib.run import SegmentReportOptions, SegmentReportRun
 from LanguageSegmentLib.steps import Steps
 from LanguageSegmentLib.threshold import KeptProbabilities
 from LMISCore.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Material]:
-    yield make_material(tmp_path_factory.mktemp("material"))
 
 
 class Runs:
