@@ -51,6 +51,7 @@ class Requests(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
+        """Read until the stream ends; the thread's work."""
         with contextlib.suppress(OSError, ValueError):
             for line in self._stream:
                 self._take(line)
@@ -96,6 +97,7 @@ class StopWatch(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
+        """Read until the stream ends; the thread's work."""
         try:
             for line in self._stream:
                 if is_cancel(line):
@@ -120,6 +122,7 @@ def is_cancel(line: str) -> bool:
 
 
 def open_stdin() -> TextIO:
+    """Stdin as UTF-8 text, whatever the locale; an empty stream where there is none."""
     try:
         return open(0, encoding="utf-8", errors="replace", closefd=False)
     except OSError:

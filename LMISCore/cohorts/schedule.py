@@ -40,6 +40,7 @@ class Tally:
 
     @property
     def finished(self) -> int:
+        """Cases that need no worker any more, with or without a result."""
         return self.done + self.kept + self.failed
 
 

@@ -126,6 +126,7 @@ class BatchJob(JobFromValues):
         self.part()
 
     def devices(self) -> list[str]:
+        """Names of the devices that the workers take in turn."""
         return [name.strip() for name in self.device.split(",") if name.strip()]
 
     def part(self) -> tuple[int, int] | None:

@@ -239,7 +239,10 @@ def fit_cases(asker: Asker, image_only: Asker | None, pairs: Sequence[Pair], cha
 
 
 def changed_slice(picture: np.ndarray, name: str, seed: int, row: int) -> np.ndarray:
-    """One slice under one change; the noise hangs on slice and change, not on how slices fall into batches."""
+    """One slice ``(H, W)`` or ``(H, W, 3)``, HU or brightness, under one change.
+
+    The noise hangs on slice and change, not on how slices fall into batches.
+    """
     return change_picture(picture, name, np.random.default_rng([seed, 1, list(CHANGES).index(name), row]))
 
 

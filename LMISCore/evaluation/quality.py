@@ -116,7 +116,10 @@ def _measure(
 
 
 def bins_before_calibration(item: TruthSlice, frame: Frame, probability: np.ndarray, platt: Platt) -> Quality:
-    """The network's own probabilities of a calibrated answer, as :func:`measure_network` gives them; no outlines."""
+    """The network's own probabilities of a calibrated answer ``(h, w)``, as :func:`measure_network` gives them.
+
+    Outlines are not measured.
+    """
     raw = platt.undo(probability)
     return measure_network(item, frame, raw, 0.5, None)
 

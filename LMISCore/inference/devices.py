@@ -21,6 +21,7 @@ class DeviceChoice:
 
     @property
     def device(self) -> torch.device:
+        """The same for PyTorch."""
         return torch.device(self.name)
 
     @property

@@ -43,6 +43,7 @@ class OutputPaths:
         return self.table.with_name(f"{self.table.stem}.{segment_id(sentence_id)}{PROBABILITY_SUFFIX}")
 
     def all(self) -> tuple[Path, ...]:
+        """The four files, each of which a case may have."""
         return self.segmentation, self.table, self.overlay, self.summary
 
 

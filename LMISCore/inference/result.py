@@ -123,7 +123,11 @@ class CaseResult:
         return [row for row in self.rows if row.mask is not None]
 
     def row(self, sentence_id: str) -> SentenceResult:
-        """Return one sentence's row; KeyError names the ids there are."""
+        """Return one sentence's row.
+
+        Raises:
+            KeyError: naming the ids there are, if it is none of them.
+        """
         for row in self.rows:
             if row.sentence.id == sentence_id:
                 return row

@@ -59,7 +59,11 @@ class SlicePictures:
         return self.batch([index])[0] if self.context else self._alone(index)
 
     def plane(self, index: int) -> np.ndarray:
-        """Slice ``index`` alone as one channel ``(h, w)`` float32 in [0, 1], for networks that see its neighbours."""
+        """Slice ``index`` alone as one channel ``(h, w)`` float32 in [0, 1], for networks that see its neighbours.
+
+        Raises:
+            ValueError: for a network that does not see them: its slice is no channel of its own.
+        """
         if not self.context:
             raise ValueError("these pictures have no neighbours beside them; a channel of its own is the whole picture")
         channel: np.ndarray = self._alone(index)[0]

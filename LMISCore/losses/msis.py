@@ -42,7 +42,15 @@ def region_contrast(similarity: Tensor, mask: Tensor) -> Tensor:
 
 
 def background_suppression(negative_logits: Tensor, mask: Tensor) -> Tensor:
-    """BS of one stage: cross-entropy of the shade map ``L-`` with the background, on the logits ``-beta A``."""
+    """BS of one stage: cross-entropy of the shade map ``L-`` with the background, on the logits ``-beta A``.
+
+    Args:
+        negative_logits: ``(B, 1, h, w)``.
+        mask: ``(B, 1, h, w)`` in {0, 1}, float.
+
+    Returns:
+        scalar, the mean over all pixels.
+    """
     return cross_entropy_over_all(wide(negative_logits), 1 - mask)
 
 

@@ -31,7 +31,12 @@ def soft_dice_loss(logits: Tensor, mask: Tensor, smooth: float = 1e-5) -> Tensor
 
 
 def dice_bce_loss(logits: Tensor, mask: Tensor) -> Tensor:
-    """Half soft Dice, half binary cross-entropy; both averaged over the batch."""
+    """Half soft Dice, half binary cross-entropy; both averaged over the batch.
+
+    Args:
+        logits: ``(B, 1, H, W)``.
+        mask: ``(B, H, W)`` or ``(B, 1, H, W)`` in {0, 1}.
+    """
     target = as_target(mask, logits)
     cross_entropy = cross_entropy_over_all(wide(logits), target)
     return 0.5 * soft_dice_loss(logits, target) + 0.5 * cross_entropy

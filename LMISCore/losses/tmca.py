@@ -108,7 +108,12 @@ class TMCALoss:
         return self.segmentation * segmentation + self.alignment * alignment, terms
 
     def align(self, found: dict[str, Tensor], mask: Tensor) -> Tensor:
-        """The contrastive term: mean over the levels, each the mean of image to text and text to image."""
+        """The contrastive term: mean over the levels, each the mean of image to text and text to image.
+
+        Args:
+            found: the intermediates of TMCA's output.
+            mask: ``(B, H, W)`` in {0, 1}, float.
+        """
         images, sentences = [], []
         for level, cell in enumerate(STRIDES):
             features, sentence, weights = names(level)

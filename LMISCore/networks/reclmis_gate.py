@@ -26,7 +26,7 @@ class PixelGate(nn.Module):
         self.mix_out = nn.Linear(6, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the factor of each pixel."""
+        """Return the factor of each pixel of ``(B, C, H, W)``: ``(B, 1, H, W)``."""
         mean = F.relu(self.mean(x)).mean(1)
         # The maximum commutes with ReLU; taken first it is applied to one channel.
         largest = F.relu(self.max(x).amax(1))

@@ -29,6 +29,7 @@ class Projector(nn.Module):
         self.last = nn.Linear(embedding, embedding)
 
     def forward(self, x: Tensor) -> Tensor:
+        """``(..., C) -> (..., E)``."""
         return project(x, *weights_of(self))
 
 
@@ -55,6 +56,7 @@ class Places(nn.Module):
         self.weight = nn.Parameter(0.5 * torch.randn(channels, 5))
 
     def forward(self, features: Tensor) -> Tensor:
+        """``(B, C, H, W)`` in, the same shape and type out."""
         height, width = features.shape[-2:]
         basis = place_basis(height, width, features.device).to(self.weight.dtype)
         return features + torch.einsum("cn,nhw->chw", self.weight, basis).to(features.dtype)

@@ -81,6 +81,7 @@ class Line:
         return mark is not None and kind in mark.values
 
     def values(self, place: int) -> Values:
+        """What the phrase at a word says; nothing where there is none."""
         mark = self.mark_at[place]
         return NO_VALUES if mark is None else mark.values
 
@@ -96,12 +97,15 @@ class Line:
         return found
 
     def span(self, first: int, end: int) -> Span:
+        """Where the words from ``first`` up to ``end`` stand in the text."""
         return Span(self.spans[first].start, self.spans[end - 1].end)
 
     def is_number(self, place: int) -> bool:
+        """Whether a word begins with a digit."""
         return self.words[place][0].isdigit()
 
     def size_at(self, place: int) -> Size | None:
+        """The length that a word belongs to; None without one."""
         for size in self.sizes:
             if size.first <= place < size.end:
                 return size

@@ -33,9 +33,11 @@ class Span(NamedTuple):
     end: int
 
     def of(self, text: str) -> str:
+        """These characters of ``text``."""
         return text[self.start : self.end]
 
     def shifted(self, by: int) -> Span:
+        """The same characters in a text that has ``by`` more before them."""
         return Span(self.start + by, self.end + by)
 
 
@@ -123,6 +125,7 @@ class Report:
 
     @property
     def sentences(self) -> Iterator[Sentence]:
+        """All sentences in the order of the text."""
         for field in self.fields:
             yield from field.sentences
 

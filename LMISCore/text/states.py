@@ -27,6 +27,7 @@ class TextStates:
     mask: Tensor
 
     def to(self, device: str | torch.device) -> TextStates:
+        """The same on another device."""
         return TextStates(self.states.to(device), self.mask.to(device))
 
     def __len__(self) -> int:
