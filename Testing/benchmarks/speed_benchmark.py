@@ -34,7 +34,9 @@ LIBC = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "85899
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=("ceilings", *PARTS, "release"), help="parts (default: all)")
+    parser.add_argument(
+        "--only", nargs="+", choices=("ceilings", *PARTS, "gpu", "release"), help="parts (default: all)"
+    )
     parser.add_argument("--networks", nargs="+", choices=("reclmis", "tirnet", "tmca"), default=["reclmis", "tirnet"])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no compilation: about a third of the time")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out (half a minute each)")
@@ -76,7 +78,7 @@ def write(path: Path | None, result: dict[str, Any]) -> None:
 
 def run(options: argparse.Namespace, result: dict[str, Any], keep: Callable[[], None]) -> None:
     """Measure the wanted parts and put them into ``result``, part by part."""
-    parts = options.only or ["ceilings", *PARTS]
+    parts = options.only or ["ceilings", *PARTS, "gpu"]
     result["machine"] = {
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -89,6 +91,11 @@ def run(options: argparse.Namespace, result: dict[str, Any], keep: Callable[[], 
     if "masks" in parts:
         result["masks"] = child("masks")
         keep()
+    if "gpu" in parts and not torch.cuda.is_available() and options.only:
+        raise SystemExit("There is no CUDA device to measure; leave gpu out of --only.")
+    if "gpu" in parts and torch.cuda.is_available():
+        result["gpu"] = {"name": torch.cuda.get_device_name(), **child("gpu_ceilings", device="cuda", rounds=5)}
+        keep()
     for name in options.networks:
         found = result.setdefault("networks", {}).setdefault(name, {})
         if not (Path(options.weights) / f"{name}.safetensors").is_file():
@@ -97,6 +104,9 @@ def run(options: argparse.Namespace, result: dict[str, Any], keep: Callable[[], 
             if part in parts and part != "masks":
                 found[part] = measured(part, name, options)
                 keep()
+        if "gpu" in result and "gpu" in parts:
+            found["gpu"] = child("gpu_images", **shared(name, options), rounds=5, with_compile=not options.quick)
+            keep()
         if "release" in parts or (options.release and not options.only):
             if not options.release or not options.release_network:
                 raise SystemExit("give --release DIR and --release-network MODULE:CLASS")
@@ -113,10 +123,15 @@ def run(options: argparse.Namespace, result: dict[str, Any], keep: Callable[[], 
             keep()
 
 
+def shared(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What every part of a network is told."""
+    return {"name": name, "weights": options.weights}
+
+
 def measured(part: str, name: str, options: argparse.Namespace) -> Any:
     """One part of one network."""
     quick = options.quick
-    known: dict[str, Any] = {"name": name, "weights": options.weights}
+    known = shared(name, options)
     if part == "one-image":
         # torch.compile needs a C++ compiler.
         compiles = not quick and not options.no_compile and shutil.which("g++") is not None
@@ -148,6 +163,7 @@ def measured(part: str, name: str, options: argparse.Namespace) -> Any:
 
 def measure(question: dict[str, Any]) -> Any:
     """Answer one question in this process."""
+    import speed_gpu
     import speed_measures
     import speed_release
     import speed_training
@@ -166,6 +182,8 @@ def measure(question: dict[str, Any]) -> Any:
         "masks": speed_volumes.bundled_masks,
         "train": speed_training.train,
         "curve": speed_training.curve,
+        "gpu_ceilings": speed_gpu.gpu_ceilings,
+        "gpu_images": speed_gpu.gpu_images,
         "release": speed_release.released,
     }
     return known[part](**question)

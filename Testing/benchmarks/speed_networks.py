@@ -154,6 +154,7 @@ class Base:
             text = self.encoder.encode([sentence])
             if self.kept is not None:
                 self.kept[sentence] = text
+        text = text.to(image.device)
         states, mask = text.states.expand(len(image), -1, -1), text.mask.expand(len(image), -1)
         features = self.network.encode_image(image)
         logits: Tensor = self.network.decode(features, states, mask).logits

@@ -26,6 +26,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [f"{machine['cpus']} CPUs, {machine['threads']} threads, torch {machine['torch']}, {machine['system']}", ""]
     if "ceilings" in result:
         lines += _ceilings(result["ceilings"])
+    lines += _gpu_ceilings(result["gpu"]) if "gpu" in result else ["GPU: not measured.", ""]
     if "masks" in result:
         lines += _masks(result["masks"])
     for name, found in result.get("networks", {}).items():
@@ -42,6 +43,28 @@ def _ceilings(found: dict[str, Any]) -> list[str]:
         cells = [f"{found[p][key]:.0f}" if p in found else "-" for p in ("fp32", "bf16")]
         rows.append(f"| {key} | {' | '.join(cells)} |")
     return [*rows, "", f"copy: {found['copy']:.1f} GB/s", ""]
+
+
+def _gpu_ceilings(found: dict[str, Any]) -> list[str]:
+    return [
+        f"GPU ({found['name']}): matrix products {found['fp32']:.0f} GFLOP/s in float32, {found['bf16']:.0f} in "
+        f"bfloat16; copy {found['copy']:.0f} GB/s.",
+        "",
+    ]
+
+
+def _gpu(result: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    rows = found["rows"]
+    lines = ["| on the GPU | images a second | times the base | share of its matrix rate | pixels that differ |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for name, row in rows.items():
+        rate = row["images a second"]
+        ceiling = result["gpu"]["bf16" if "bf16" in name else "fp32"]
+        lines.append(
+            f"| {name} | {rate:.1f} | {rate / rows[BASE]['images a second']:.2f} | "
+            f"{100 * rate * found['gflop'] / ceiling:.1f} % | {100 * row['flipped']:.3f} % |"
+        )
+    return lines
 
 
 def _masks(found: dict[str, Any]) -> list[str]:
@@ -180,6 +203,7 @@ TABLES = {
     "curve": _curve,
     "growth": _growth,
     "release": _released,
+    "gpu": _gpu,
 }
 
 
