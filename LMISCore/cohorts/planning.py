@@ -25,6 +25,13 @@ def plan_workers(
 ) -> None:
     """Start the workers: as many as were asked for, as there are cases, and as fit the memory.
 
+    Args:
+        pool: still without a worker.
+        job: with the number asked for.
+        cases: that are to be run; the largest volumes among them are planned for.
+        say: gets a sentence for the user where fewer are started.
+        progress: asked while the first worker loads what all will load.
+
     Raises:
         InputError: if not even one fits, or none becomes ready.
         Cancelled: if the progress callback returned False.
@@ -57,7 +64,12 @@ def plan_workers(
 
 
 def fitting_workers(need: dict[str, Any], devices: int = 1) -> int:
-    """How many workers fit what is free, on the host and on each of so many equal devices."""
+    """How many workers fit what is free, on the host and on each of so many equal devices.
+
+    Args:
+        need: what ``run_memory_job`` returns; bytes.
+        devices: how many take workers in turn.
+    """
     limits = []
     if need["free_host"] is not None:
         limits.append(int(need["free_host"] * USED_SHARE / max(need["host"], 1)))

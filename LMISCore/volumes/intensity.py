@@ -48,7 +48,7 @@ def decide_kind(array: np.ndarray) -> tuple[Kind, str]:
 
 
 def window(array: np.ndarray, level: float, width: float) -> np.ndarray:
-    """Map HU to [0, 1] linearly, clipped at ``level -/+ width / 2``; float32."""
+    """Map HU of any shape to [0, 1] linearly, clipped at ``level -/+ width / 2`` HU; float32."""
     low = level - width / 2
     windowed: np.ndarray = np.clip((array.astype(np.float32) - low) / width, 0, 1, dtype=np.float32)
     return windowed
@@ -206,10 +206,11 @@ def fit_normaliser(array: np.ndarray, convention: str, kind: Kind | Literal["aut
 
 
 def top_of_range(array: np.ndarray) -> float:
-    """Return the value that stands for white: 1 for floats up to 1, else the next of 255, 4095 and 65535.
+    """Return the value that stands for white in an array of any shape.
 
-    Decided by the highest value of the whole volume and not by the number type, as 12-bit grey and 8-bit pictures are
-    both often stored in 16 bits. Above 65535 it is the highest value itself.
+    It is 1 for floats up to 1, else the next of 255, 4095 and 65535; above them the highest value itself. Decided by
+    the highest value of the whole volume and not by the number type, as 12-bit grey and 8-bit pictures are both often
+    stored in 16 bits.
     """
     highest = float(array.max())
     if highest <= 1 and np.issubdtype(array.dtype, np.floating):

@@ -72,6 +72,7 @@ class TableRow:
 
     @property
     def key(self) -> str:
+        """Of the sentence, see ``BoundSentence.key``."""
         return self.sentence.key
 
     @property

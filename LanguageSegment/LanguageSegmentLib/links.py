@@ -161,6 +161,7 @@ def claimedFields(segmentationNode: Any) -> list[str] | None:
 
 
 def spanOf(text: str | None) -> Span:
+    """Return the span that a tag such as "12-40" names; an empty one for any other text."""
     found = re.fullmatch(r"(\d+)-(\d+)", text or "")
     return Span(int(found[1]), int(found[2])) if found else Span(0, 0)
 

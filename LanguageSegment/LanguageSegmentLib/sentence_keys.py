@@ -44,6 +44,7 @@ class Register:
     last: dict[str, int] = field(default_factory=dict)
 
     def knows(self, key: str) -> bool:
+        """Whether a sentence has this key, or a deleted one had it."""
         return any(each.key == key for each in [*self.present, *self.gone])
 
     def to_json(self) -> str:

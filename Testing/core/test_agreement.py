@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
-import sys
 from pathlib import Path
-from typing import Any
 
+import agreement_figures
 import numpy as np
 import pytest
 from lvit_maker import write_lvit
@@ -185,19 +183,8 @@ def test_the_second_question_costs_one_decode_a_slice_and_changes_no_mask() -> N
     assert asked.rows[0].agreement[0].prompt == "Pulmonary infection."
 
 
-def figures_module() -> Any:
-    path = Path(__file__).resolve().parents[1] / "benchmarks" / "agreement_figures.py"
-    spec = importlib.util.spec_from_file_location("agreement_figures", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_figures_count_slices_and_patients(tmp_path: Path) -> None:
-    module = figures_module()
-    cases = module.read_cases(write_lvit(tmp_path), "Val", None, True, "cpu")
-    found = module.figures(cases)
+    cases = agreement_figures.read_cases(write_lvit(tmp_path), "Val", None, True, "cpu")
+    found = agreement_figures.figures(cases)
     assert found["false_alarms_of_side"]["slices"] == 6 and found["mirrored_side_caught"]["slices"] == 4
     assert found["true_masks_agree"] == {"share": 1.0, "slices": 6, "of_them": 6, "patients": 1}

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
-import pytest
+import cost_table as table
 import torch
 from torch import nn
 
 from LMISCore.networks import NETWORKS
 
 
-@pytest.fixture(scope="module")
-def table() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "benchmarks" / "cost_table.py"
-    spec = importlib.util.spec_from_file_location("cost_table", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Data classes look their own module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_multiply_adds_are_those_counted_by_hand(table: ModuleType) -> None:
+def test_multiply_adds_are_those_counted_by_hand() -> None:
     x = torch.rand(2, 3, 10, 12)
     assert table.macs(lambda: nn.Conv2d(3, 8, 3, padding=1)(x)) == 2 * 8 * 10 * 12 * 3 * 9
     assert table.macs(lambda: nn.Conv2d(3, 6, 5, stride=2, groups=3)(x)) == 2 * 6 * 3 * 4 * 25
@@ -37,7 +19,7 @@ def test_multiply_adds_are_those_counted_by_hand(table: ModuleType) -> None:
     assert table.macs(lambda: nn.functional.scaled_dot_product_attention(q, q, q)) == 2 * 2 * 5 * 5 * 4
 
 
-def test_every_network_has_a_row_and_the_released_ones_the_published_counts(table: ModuleType) -> None:
+def test_every_network_has_a_row_and_the_released_ones_the_published_counts() -> None:
     # One row of each network: the others are of the same size.
     one = {setting.network: setting for setting in reversed(table.SETTINGS)}
     costs = {setting.label: table.measure(setting, 32, 5) for setting in one.values()}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import overfit_real
 import pytest
 from lvit_maker import draw, write_lvit
 from overfit_maker import SENTENCES, Answers
@@ -15,15 +13,6 @@ from PIL import Image
 
 from LMISCore.errors import InputError
 from LMISCore.networks import NETWORKS
-
-_SPEC = importlib.util.spec_from_file_location(
-    "overfit_real", Path(__file__).resolve().parents[1] / "benchmarks" / "overfit_real.py"
-)
-assert _SPEC is not None and _SPEC.loader is not None
-overfit_real: Any = importlib.util.module_from_spec(_SPEC)
-# Its dataclasses look their module up.
-sys.modules.setdefault("overfit_real", overfit_real)
-_SPEC.loader.exec_module(overfit_real)
 
 
 @pytest.fixture(name="data")
