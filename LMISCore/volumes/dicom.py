@@ -7,6 +7,7 @@ the tilt is kept in the axes and uneven slices are told.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,14 @@ class _Header:
         return self.numbers("0020|0037")
 
     @property
+    def axes_known(self) -> bool:
+        axes = self.row_and_column
+        return len(axes) == 6 and float(np.linalg.norm(np.cross(axes[:3], axes[3:]))) > 1e-3
+
+    @property
     def spacing_known(self) -> bool:
-        return bool(self.numbers("0028|0030") or self.numbers("0018|1164"))
+        stated = self.numbers("0028|0030") or self.numbers("0018|1164")
+        return bool(stated) and min(stated) > 0
 
 
 def has_dicom_mark(path: Path) -> bool:
@@ -140,6 +147,7 @@ def read_file(path: Path) -> _Read:
             f"{path} holds a film of {max(header.size[2:])} frames ({header.modality}); expected a volume or one "
             "picture; export the wanted frame."
         )
+    _check_pixels(header)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     image, array = _pixels(reader, path)
@@ -189,11 +197,34 @@ def _header(file: str) -> _Header:
     return _Header(file, tuple(reader.GetSize()), tuple(reader.GetSpacing()), tags)
 
 
+def _check_pixels(header: _Header) -> None:
+    """Refuse uncompressed pixels fewer than the header announces: GDCM would show what lies in the memory behind."""
+    bits, samples = header.numbers("0028|0100"), header.numbers("0028|0002")
+    if not bits:
+        return
+    expected = math.prod(header.size) * bits[0] / 8 * (samples[0] if samples else 1)
+    if "422" in header.tags.get("0028|0004", ""):
+        expected *= 2 / 3  # Two pixels share their colour.
+    content = Path(header.file).read_bytes()
+    lengths: list[int] = []
+    place = content.find(_PIXEL_DATA)
+    while place >= 0:
+        # Explicit files name the kind of number first; compressed ones state the largest length there is.
+        at = place + (8 if content[place + 4 : place + 6] in (b"OW", b"OB") else 4)
+        lengths.append(int.from_bytes(content[at : at + 4], "little"))
+        place = content.find(_PIXEL_DATA, place + 4)
+    if lengths and max(lengths) < expected:
+        raise InputError(
+            f"{header.file} holds {max(lengths)} bytes of pixels; expected the {expected:.0f} that its header "
+            "announces; copy or export it again."
+        )
+
+
 def _stack(headers: list[_Header], folder: Path) -> _Read:
     import SimpleITK as sitk
 
     first = headers[0]
-    if any(len(header.position) != 3 or len(header.row_and_column) != 6 for header in headers):
+    if not all(len(header.position) == 3 and header.axes_known for header in headers):
         raise InputError(
             f"The {len(headers)} images in {folder} do not say where they lie; expected the sorted slices of one "
             "volume; give one of the files."
@@ -225,6 +256,8 @@ def _stack(headers: list[_Header], folder: Path) -> _Read:
     if np.allclose(along_slices, normal, atol=1e-3):
         # A millidegree of tilt is rounding in the header; square axes keep NIfTI possible.
         spacing, along_slices = float(step @ normal), normal
+    for header in headers:
+        _check_pixels(header)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([header.file for header in headers])
     if len({(header.numbers("0028|1052"), header.numbers("0028|1053")) for header in headers}) > 1:

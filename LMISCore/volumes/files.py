@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 GRID_SUFFIXES = (*nifti.SUFFIXES, ".nrrd", ".nhdr", ".mha", ".mhd")
 SUPPORTED = (*GRID_SUFFIXES, *dicom.SUFFIXES, *pictures.SUFFIXES)
 WRITABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
+# Arithmetic on a picture is done in single precision, which ends at 3e38.
+_LARGEST_VALUE = 1e30
 _WRITABLE_TYPES = ("bool", "uint8", "int16", "uint16", "int32", "float32", "float64")
 
 
@@ -37,12 +39,17 @@ def read_volume(path: str | Path) -> Volume:
 
     Returns:
         Volume with array (K, J, I) or (K, J, I, 3). Pictures have K = 1, spacing 1 mm and ``spacing_known`` False; it
-        is False too for a flat file or a single DICOM image that states no thickness, which is then 1 mm.
+        is False too for a flat file, a single DICOM image or a NIfTI file that does not state all distances between
+        voxels; what it lacks is then 1 mm.
 
     Raises:
-        InputError: if the path does not exist, is of no supported kind, is damaged, empty or without a finite value,
-            or holds what is not one grey or colour volume (time series, complex numbers, vectors, several series).
+        InputError: if the path does not exist, is of no supported kind, is damaged, empty, without a finite value or
+            with values beyond 1e30, or holds what is not one grey or colour volume (time series, complex numbers,
+            vectors, several series).
     """
+    if not os.fspath(path):
+        raise InputError("The name of the image volume is empty; expected a file or a folder; give its path.")
+    _check_name(path)
     path = Path(path)
     try:
         if not path.exists():
@@ -56,10 +63,23 @@ def read_volume(path: str | Path) -> Volume:
     return Volume(array, geometry, volume_name(path), str(path), known, (*warnings, *replaced))
 
 
+def _check_name(path: str | Path) -> None:
+    """Refuse a name that SimpleITK would end the whole process over."""
+    try:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = os.fspath(path).encode("utf-8", "replace").decode("utf-8")
+        raise InputError(
+            f"The name {shown} holds bytes that are not UTF-8; expected a name of readable letters; rename it."
+        ) from error
+
+
 def _read_file(path: Path) -> tuple[npt.NDArray[Any], Geometry, bool, tuple[str, ...]]:
     suffix = _suffix(path, SUPPORTED)
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); expected an image; copy or export it again.")
+    # SimpleITK calls a file damaged that it has no right to open.
+    path.open("rb").close()
     if suffix in dicom.SUFFIXES or (not suffix and dicom.has_dicom_mark(path)):
         return dicom.read_file(path)
     if suffix in pictures.SUFFIXES:
@@ -74,7 +94,7 @@ def _read_file(path: Path) -> tuple[npt.NDArray[Any], Geometry, bool, tuple[str,
 
 
 def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, bool]:
-    """Return array, grid, and whether the file states all three spacings (a flat one states two)."""
+    """Return array, grid, and whether the file states all three spacings (a flat one states two, NIfTI maybe none)."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -82,11 +102,12 @@ def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, boo
     try:
         reader.ReadImageInformation()
         _check_content(reader, path)
-        not_finite = None
+        not_finite, stated = None, True
         if suffix in nifti.SUFFIXES:
             header = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
             values = int(np.prod(reader.GetSize())) * reader.GetNumberOfComponents()
             not_finite = nifti.check_and_find_not_finite(path, header, values)
+            stated = nifti.states_spacing(path)
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError(_reason(str(error), path, suffix)) from error
@@ -100,7 +121,7 @@ def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, boo
         array = array[np.newaxis]
     if components == 4:
         array = np.ascontiguousarray(array[..., :3])
-    return array, _geometry(image), image.GetDimension() > 2
+    return array, _geometry(image), stated and image.GetDimension() > 2
 
 
 def _check_content(reader: SimpleITK.ImageFileReader, path: Path) -> None:
@@ -130,6 +151,16 @@ def _reason(message: str, path: Path, suffix: str) -> str:
     low = message.lower()
     if "size is zero" in low or "dimsize" in low:
         return f"{path} holds no voxels; expected a volume; export it again."
+    if "zero-valued spacing" in low or "space directions" in low:
+        return (
+            f"{path} states a distance of 0 between voxels, or one that is no number; expected a distance above 0 mm "
+            "along each axis; correct its header or export it again."
+        )
+    if "allocate memory" in low or "bad_alloc" in low or "bad allocation" in low:
+        return (
+            f"{path} announces more voxels than the memory holds; expected a volume that fits; crop or resample it, or "
+            "copy it again if its header is damaged."
+        )
     if "orthonormal" in low or "determinant is 0" in low or "bad direction" in low:
         return (
             f"{path} states axes that are sheared or lie in one plane, which this format's reader cannot keep; "
@@ -168,11 +199,18 @@ def _finite(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[Any], tupl
     if not np.issubdtype(array.dtype, np.floating):
         return array, ()
     finite = np.isfinite(array)
-    if finite.all():
-        return array, ()
+    whole = bool(finite.all())
     if not finite.any():
         raise InputError(f"{path} holds no finite value (all NaN or infinite); expected an image; export it again.")
-    low, high = array[finite].min(), array[finite].max()
+    values = array if whole else array[finite]
+    low, high = values.min(), values.max()
+    if max(-low, high) > _LARGEST_VALUE:
+        raise InputError(
+            f"{path} holds values from {low:g} to {high:g}; expected brightness below {_LARGEST_VALUE:g}; if they "
+            "stand for missing voxels, store NaN there."
+        )
+    if whole:
+        return array, ()
     message = (
         f"{array.size - int(finite.sum())} of {array.size} values were not finite (NaN or infinite) and were set to "
         f"the nearest finite extreme, NaN to the smallest ({low:g})."
@@ -200,6 +238,7 @@ def write_volume(path: str | Path, array: npt.NDArray[Any], geometry: Geometry, 
     """
     import SimpleITK as sitk
 
+    _check_name(path)
     path = Path(path)
     suffix = _suffix(path, WRITABLE)
     if not suffix:

@@ -1,7 +1,8 @@
 """What the NIfTI library under SimpleITK does without a word, looked at in the file itself.
 
-It fills a file that ends early, takes a size of 0 for 1, and turns every NaN and infinity into 0, which in a CT is
-water. All three are checked on the bytes here; the grid and all other values are SimpleITK's.
+It fills a file that ends early, takes a size of 0 for 1 and a missing distance between voxels for 1 mm, and turns every
+NaN and infinity into 0, which in a CT is water. All four are looked at in the file here; the grid and all other values
+are SimpleITK's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from LMISCore.errors import InputError
 SUFFIXES = (".nii.gz", ".nii")
 _FLOATS = {"16": "f4", "64": "f8"}
 _CHUNK = 1 << 20
+_SECOND_HEADER = 540
+# Of each version's header, told by its size: where ``pixdim`` begins, and its numbers' type.
+_PIXDIM = {348: (76, "f4"), _SECOND_HEADER: (104, "f8")}
 
 
 def check_and_find_not_finite(path: Path, header: Mapping[str, str], voxels: int) -> npt.NDArray[Any] | None:
@@ -73,6 +77,22 @@ def check_and_find_not_finite(path: Path, header: Mapping[str, str], voxels: int
         return None
     slope = float(header.get("scl_slope") or 0) or 1.0
     return np.where(finite, 0, values.astype(values.dtype.newbyteorder("=")) * np.sign(slope))
+
+
+def states_spacing(path: Path) -> bool:
+    """Whether a readable file's header holds a distance (finite, not 0) between voxels along i, j and k.
+
+    Source: NIfTI-1 and NIfTI-2 headers, field ``pixdim``.
+    """
+    with _open(path) as stream:
+        header = stream.read(_SECOND_HEADER)
+    for order in "<>":
+        size = int(np.frombuffer(header, np.dtype(order + "i4"), count=1)[0])
+        if size in _PIXDIM:
+            offset, kind = _PIXDIM[size]
+            distances = np.abs(np.frombuffer(header, np.dtype(order + kind), count=4, offset=offset)[1:])
+            return bool(((distances > 0) & (distances < np.inf)).all())
+    return False
 
 
 def _open(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ def _refused(folder: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message and message.endswith(".") and "expected" in message and str(folder) in message
     return message
+
+
+def _exchange(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert content.count(old) == 1 and len(old) == len(new)
+    path.write_bytes(content.replace(old, new))
 
 
 def test_slices_are_sorted_by_place_whatever_their_file_names(tmp_path: Path) -> None:
@@ -135,6 +142,30 @@ def test_a_cut_file_in_the_series_is_refused_not_filled_up(tmp_path: Path, bytes
     assert "image001.dcm is damaged or cut off" in _refused(tmp_path)
     with pytest.raises(InputError, match=r"image001\.dcm could not be read"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_fewer_pixels_than_the_header_announces_are_refused_not_taken_from_memory(tmp_path: Path, alone: bool) -> None:
+    write_dicom(tmp_path, numbers((4, 50, 40)))
+    path = tmp_path / "image001.dcm"
+    _exchange(path, struct.pack("<HHI", 0x7FE0, 0x10, 4000), struct.pack("<HHI", 0x7FE0, 0x10, 3000))
+    path.write_bytes(path.read_bytes()[:-1000])
+    assert f"{path} holds 3000 bytes of pixels; expected the 4000" in _refused(path if alone else tmp_path)
+
+
+def test_millimetres_are_unknown_where_slices_state_a_distance_of_0(tmp_path: Path) -> None:
+    write_dicom(tmp_path, numbers((4, 5, 6)))
+    assert read_volume(tmp_path).spacing_known
+    for path in tmp_path.iterdir():
+        _exchange(path, b".5\\.75", b"0.\\0.0")
+    assert not read_volume(tmp_path).spacing_known
+
+
+def test_axes_of_no_length_are_refused(tmp_path: Path) -> None:
+    write_dicom(tmp_path, numbers((4, 5, 6)))
+    for path in tmp_path.iterdir():
+        _exchange(path, b"1\\0\\0\\0\\1\\0", b"0\\0\\0\\0\\0\\0")
+    assert "do not say where they lie" in _refused(tmp_path)
 
 
 def test_a_dicom_file_without_an_image_is_left_out_and_that_is_told(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def _vectors(components: int) -> sitk.Image:
 _SERIES = sitk.JoinSeries([sitk.GetImageFromArray(numbers((4, 5, 6)))] * 3)
 _COMPLEX = sitk.GetImageFromArray(np.ones((4, 5, 6), np.complex64))
 _NOTHING = sitk.GetImageFromArray(np.full((4, 5, 6), np.nan, np.float32))
+_FAR = sitk.GetImageFromArray(np.array([[[0, -3.4e38]]], np.float32))
 _NRRD = b"NRRD0004\ntype: uchar\ndimension: 3\nencoding: raw\n"
+_FLAT = b"space: left-posterior-superior\nspace directions: (0,0,0) (0,1,0) (0,0,3)\n"
 _PLANE = b"space: left-posterior-superior\nspace directions: (1,0,0) (1,0,0) (0,0,3)\n"
 _MHA = b"ObjectType = Image\nNDims = 3\nDimSize = %s\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
 
@@ -71,6 +73,10 @@ _MHA = b"ObjectType = Image\nNDims = 3\nDimSize = %s\nElementType = MET_UCHAR\nE
         (_bytes("zero.nrrd", _NRRD + b"sizes: 2 2 0\n\n"), "no voxels"),
         (_bytes("zero.mha", _MHA % b"2 2 0"), "voxels"),
         (_bytes("plane.nrrd", _NRRD + b"sizes: 2 2 2\n" + _PLANE + b"\n" + bytes(8)), "lie in one plane"),
+        (_bytes("flat.nrrd", _NRRD + b"sizes: 2 2 2\n" + _FLAT + b"\n" + bytes(8)), "a distance of 0 between voxels"),
+        (_bytes("flat.mha", _MHA % b"2 2 2\nElementSpacing = 0 1 1" + bytes(8)), "a distance of 0 between voxels"),
+        (_bytes("wide.nrrd", _NRRD + b"sizes: 100000 100000 100000\n\n"), "more voxels than the memory holds"),
+        (_write("far.nrrd", _FAR), "values from -3.4e+38 to 0"),
         *((_bytes(f"empty{suffix}", b""), "0 bytes") for suffix in (".nrrd", ".nii.gz", ".mhd", ".dcm", ".png")),
         *((_bytes(f"junk{s}", bytes(range(256)) * 3), "damaged") for s in (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")),
         *((_bytes(f"junk{s}", bytes(range(256)) * 3), "damaged") for s in (".png", ".jpg", ".tif", ".bmp")),
@@ -92,6 +98,16 @@ def test_a_missing_file_gets_one_sentence(tmp_path: Path) -> None:
     assert "There is no file" in refusal(lambda: read_volume(tmp_path / "gone.nrrd"))
 
 
+def test_an_empty_name_is_not_the_folder_one_stands_in() -> None:
+    assert "empty" in refusal(lambda: read_volume(""))
+
+
+def test_a_name_that_is_no_text_is_refused_before_simpleitk_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "scan\udcff.nrrd"
+    assert "not UTF-8" in refusal(lambda: read_volume(path))
+    assert "not UTF-8" in refusal(lambda: write_volume(path, numbers((4, 5, 6)), Geometry((6, 5, 4))))
+
+
 @pytest.mark.parametrize("name", ["scan", "scan.nii", "scan.png"])
 def test_a_file_that_may_not_be_opened_gets_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -102,6 +118,19 @@ def test_a_file_that_may_not_be_opened_gets_one_sentence(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "stat", denied)
+    assert "Permission denied" in refusal(lambda: read_volume(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["scan.nrrd", "scan.mha", "scan.nii", "scan.png", "scan.dcm"])
+def test_a_file_without_the_right_to_read_it_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"x" * 400)
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
     assert "Permission denied" in refusal(lambda: read_volume(tmp_path / name))
 
 
@@ -131,6 +160,17 @@ def test_a_nifti_file_with_a_size_of_zero_is_refused(tmp_path: Path) -> None:
     struct.pack_into("<h", content, 46, 0)  # third size
     (tmp_path / "case.nii").write_bytes(bytes(content))
     assert "no voxels (size 6 x 5 x 0)" in refusal(lambda: read_volume(tmp_path / "case.nii"))
+
+
+@pytest.mark.parametrize(("distance", "known"), [(1.5, True), (-1.5, True), (0.0, False), (float("nan"), False)])
+def test_millimetres_are_unknown_where_a_nifti_header_states_no_distance(
+    tmp_path: Path, distance: float, known: bool
+) -> None:
+    write_volume(tmp_path / "case.nii", numbers((4, 5, 6)), grid(np.eye(3)))
+    content = bytearray((tmp_path / "case.nii").read_bytes())
+    struct.pack_into("<f", content, 80, distance)  # along i
+    (tmp_path / "case.nii").write_bytes(bytes(content))
+    assert read_volume(tmp_path / "case.nii").spacing_known is known
 
 
 def test_a_big_endian_nifti_file_keeps_its_missing_numbers(tmp_path: Path) -> None:
