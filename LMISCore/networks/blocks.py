@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from LMISCore.networks.outputs import ImageFeatures
+from LMISCore.networks.sparing import MaxPool, norm_relu
 
 
 class ConvNormReLU(nn.Sequential):
@@ -23,6 +24,10 @@ class ConvNormReLU(nn.Sequential):
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolution, norm, _ = self
+        return norm_relu(norm, convolution(x))
 
 
 class ImageEncoder(nn.Module):
@@ -40,7 +45,7 @@ class ImageEncoder(nn.Module):
         self.widths = widths
         self.stem = ConvNormReLU(3, width)
         self.stages = nn.ModuleList(
-            nn.Sequential(nn.MaxPool2d(2), ConvNormReLU(a, b), ConvNormReLU(b, b)) for a, b in pairwise(widths)
+            nn.Sequential(MaxPool(), ConvNormReLU(a, b), ConvNormReLU(b, b)) for a, b in pairwise(widths)
         )
 
     def forward(self, image: Tensor) -> ImageFeatures:

@@ -42,7 +42,7 @@ def mean_over_all(values: Tensor, counted: Tensor | None = None) -> Tensor:
             return values.mean()
         return (values * counted).sum() / counted.sum().clamp_min(1)
     chosen = values if counted is None else values * counted
-    number = values.new_tensor(values.numel(), dtype=torch.float64) if counted is None else counted.sum().double()
+    number = values.new_full((), values.numel(), dtype=torch.float64) if counted is None else counted.sum().double()
     # In double precision a number of pixels is exact however many there are.
     both = total(torch.stack([chosen.sum().double(), number]))
     return (both[0] / both[1].clamp_min(1)).to(values.dtype)
@@ -63,7 +63,8 @@ def gathered(*parts: Tensor) -> tuple[Tensor, ...]:
     """
     if process_count() == 1:
         return parts
-    own = torch.tensor([len(parts[0])], device=parts[0].device)
+    # On the CPU: numbers of rows are needed there, and a GPU would have to be waited for.
+    own = torch.tensor([len(parts[0])])
     each = [torch.empty_like(own) for _ in range(process_count())]
     dist.all_gather(each, own)
     rows = tuple(int(number) for number in torch.cat(each).tolist())

@@ -88,20 +88,19 @@ class _NormalisedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, groups: int) -> Tensor:
         of_query, of_key = group_moments(query, groups), group_moments(key, groups)
-        product = query * key
-        ctx.save_for_backward(query, key, product, *of_query, *of_key)
+        ctx.save_for_backward(query, key, *of_query, *of_key)
         ctx.groups = groups
-        return _forward(query, key, of_query, of_key, product)
+        return _forward(query, key, of_query, of_key, query * key)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        query, key, product, m, s, n, t = ctx.saved_tensors
+        query, key, m, s, n, t = ctx.saved_tensors
         g = wide(grads[0].squeeze(1))
         pixels = g[0].numel()
         total = g.sum((1, 2)).unsqueeze(1)
         along_query, along_key = pixel_sum(query, g), pixel_sum(key, g)
         # sum over pixels of g q_hat k_hat, of g q_hat and of g k_hat
-        both = s * t * (pixel_sum(product, g) - n * along_query - m * along_key + m * n * total)
+        both = s * t * (pixel_sum(query * key, g) - n * along_query - m * along_key + m * n * total)
         both = _group_mean(both / pixels, ctx.groups)
         mean_key = _group_mean(t * (along_key - n * total) / pixels, ctx.groups)
         mean_query = _group_mean(s * (along_query - m * total) / pixels, ctx.groups)

@@ -37,7 +37,7 @@ def word_waves(counts: Tensor, length: int, channels: int) -> Tensor:
 
 def order_waves(count: int, channels: int, device: torch.device | None = None) -> Tensor:
     """Waves of one row of ``count`` tokens, all real: ``(count, channels)`` float32; see :func:`word_waves`."""
-    return word_waves(torch.tensor([count], device=device), count, channels)[0]
+    return word_waves(torch.full((1,), count, device=device), count, channels)[0]
 
 
 def place_waves(rows: int, columns: int, channels: int, device: torch.device | None = None) -> Tensor:

@@ -6,11 +6,19 @@ needs all that it draws to come from the step's own generator.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+def generator_of(seed: int, number: int, rank: int, device: torch.device) -> torch.Generator:
+    """Randomness inside the network for one batch, from the seed and the numbers of batch and process alone."""
+    entropy = [seed, 4, number] + [rank] * (rank > 0)
+    return torch.Generator(device).manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
 
 @contextmanager
@@ -25,13 +33,22 @@ def drawing_from(generator: torch.Generator | None, device: torch.device) -> Ite
     if generator is None:
         yield
         return
-    seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+    seed = _next_seed(generator)
     devices = []
     if device.type == "cuda":
         devices.append(torch.cuda.current_device() if device.index is None else device.index)
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def _next_seed(generator: torch.Generator) -> int:
+    drawn = torch.randint(2**31, (), generator=generator, device=generator.device)
+    if generator.device.type != "cuda":
+        return int(drawn)
+    # To read the number would be to wait for the GPU; the generator's state, which the draw has moved on, lies here.
+    digest = hashlib.sha256(generator.get_state().numpy().tobytes()).digest()
+    return int.from_bytes(digest[:4], "little") % 2**31
 
 
 def draw_hidden(

@@ -103,6 +103,7 @@ class RecLMIS(LanguageGuidedNetwork):
     title = "RecLMIS (arXiv 2404.02845)"
     stride = ImageEncoder.stride
     STAGES = (4, 3, 2, 1)
+    RECOMPUTES: ClassVar[bool] = True
     MAP_NUMBER: ClassVar[str] = "decoder stage {}"
     MAP_MEANINGS: ClassVar[dict[str, str]] = {
         "attention": "how much the sentence's words look at this patch, relative to an even spread (1)",
@@ -272,7 +273,8 @@ class RecLMIS(LanguageGuidedNetwork):
         """The same network without its training-only half; it shares its tensors with this one, or is this one."""
         if self.auxiliary is None:
             return self
-        with torch.random.fork_rng(devices=[]):
+        # Its tensors come from this network; memory for random ones is not taken.
+        with torch.device("meta"):
             network = RecLMIS(**{**self.options, "auxiliary": False})
         kept = {name: value for name, value in self.state_dict().items() if not name.startswith("auxiliary.")}
         network.load_state_dict(kept, assign=True)

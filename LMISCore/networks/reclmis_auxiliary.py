@@ -145,7 +145,7 @@ class Auxiliary(nn.Module):
         if options.contrast_weights == "twice":
             word_weights, patch_weights = word_weights.softmax(-1), patch_weights.softmax(-1)
         if self.log_scale is None:
-            scale = words.new_tensor(CONSTANT_SCALE)
+            scale = words.new_full((), CONSTANT_SCALE)
         else:
             scale = returning_clamp(self.log_scale.exp(), 0.0, CONSTANT_SCALE)
         return {

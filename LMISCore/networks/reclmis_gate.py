@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from LMISCore.networks.blocks import ConvNormReLU
+from LMISCore.networks.recompute import recomputable
+from LMISCore.networks.sparing import norm_relu, rectified_maximum, rectified_mean
 
 
 class PixelGate(nn.Module):
@@ -26,10 +28,9 @@ class PixelGate(nn.Module):
         self.mix_out = nn.Linear(6, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the factor of each pixel of ``(B, C, H, W)``: ``(B, 1, H, W)``."""
-        mean = F.relu(self.mean(x)).mean(1)
-        # The maximum commutes with ReLU; taken first it is applied to one channel.
-        largest = F.relu(self.max(x).amax(1))
+        """Return the factor of each pixel."""
+        mean = rectified_mean(recomputable(self.mean(x), F.conv2d, x, self.mean.weight))
+        largest = rectified_maximum(recomputable(self.max(x), F.conv2d, x, self.max.weight))
         factor: Tensor = self.mix_out(F.relu(self.mix_in(torch.stack([mean, largest, mean + largest], dim=-1))))
         return factor.squeeze(-1).unsqueeze(1)
 
@@ -44,6 +45,11 @@ class PreparedSkip(NamedTuple):
 
     part: Tensor
     gate: Tensor
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """``(B, C, H, W)`` to ``(B, C, 2 H, 2 W)``, each value four times."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class GatedStage(nn.Module):
@@ -64,14 +70,14 @@ class GatedStage(nn.Module):
         """Gate the skip ``(B, C, H, W)`` and convolve it."""
         gate = self.gate(skip)
         weight, bias = self._convolution()
-        return PreparedSkip(F.conv2d(skip * gate, weight[:, : self.channels], bias, padding=1), gate)
+        gated = recomputable(skip * gate, torch.mul, skip, gate)
+        return PreparedSkip(F.conv2d(gated, weight[:, : self.channels], bias, padding=1), gate)
 
     def forward(self, x: Tensor, part: Tensor) -> Tensor:
         """Join ``x (B, C, H/2, W/2)`` with a prepared skip's ``part``: ``(B, C_out, H, W)``."""
         weight, _ = self._convolution()
-        up = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        _, normalise, rectify = self.first
-        joined = rectify(normalise(part + F.conv2d(up, weight[:, self.channels :], padding=1)))
+        up = recomputable(enlarged(x), enlarged, x)
+        joined = norm_relu(self.first[1], F.conv2d(up, weight[:, self.channels :], padding=1).add_(part))
         out: Tensor = self.second(joined)
         return out
 

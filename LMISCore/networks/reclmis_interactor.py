@@ -45,8 +45,10 @@ class Interactor(nn.Module):
         super().__init__()
         self.grid, self.hide_padding = grid, hide_padding
         self.patch = nn.Conv2d(width, width, 1)
-        start = place_waves(grid, grid, width)[None] if waves else torch.zeros(1, grid * grid, width)
-        self.position = nn.Parameter(start)
+        # On the processor even while a network without values is built: on the device "meta" these few operations load
+        # the compiler's modules, 90 MB of them.
+        start = place_waves(grid, grid, width, torch.device("cpu")) if waves else torch.zeros(grid * grid, width)
+        self.position = nn.Parameter(start[None])
         self.dropout = nn.Dropout(DROPOUT)
         self.text_attention = Attention(width, HEADS, DROPOUT)
         self.image_attention = Attention(width, HEADS, DROPOUT)

@@ -38,6 +38,7 @@ from LMISCore.networks.normalised_product import normalised_product, weighted_su
 from LMISCore.networks.options import check_choice, check_counts, check_switches
 from LMISCore.networks.outputs import ImageFeatures, NetworkOutput
 from LMISCore.networks.places import place_basis
+from LMISCore.networks.recompute import recomputable
 from LMISCore.networks.text_scaling import mean_and_deviation, sentence_vectors
 from LMISCore.networks.tirnet_plain import SentenceAddition, SkipAddition
 
@@ -53,7 +54,7 @@ def cosine_map(x: Tensor, vector: Tensor) -> Tensor:
     """Cosine of each pixel's features with one vector: ``(B, C, H, W), (B, C) -> (B, 1, H, W)`` float32."""
     dot = weighted_sum(x, F.normalize(wide(vector), dim=1, eps=NORM_EPS))
     # Not vector_norm: in bfloat16 its backward pass works in float32, and takes three times as long.
-    length = weighted_sum(x * x, torch.ones_like(vector)).clamp_min(NORM_EPS**2).sqrt()
+    length = weighted_sum(recomputable(x * x, torch.square, x), torch.ones_like(vector)).clamp_min(NORM_EPS**2).sqrt()
     cosine: Tensor = dot / length
     return cosine.unsqueeze(1)
 
@@ -90,7 +91,8 @@ class RetinexTextModulation(nn.Module):
         negative_logits = -beta * similarity
         # One per-pixel factor instead of three products over all channels: same value, a third of the memory traffic.
         factor = (1 + rho * positive) * (1 - kappa * negative_logits.sigmoid()) + gamma
-        return x * factor.to(x.dtype), similarity, positive, negative_logits
+        factor = factor.to(x.dtype)
+        return recomputable(x * factor, torch.mul, x, factor), similarity, positive, negative_logits
 
 
 def refinement(channels: int) -> nn.Sequential:
@@ -127,7 +129,8 @@ class ConsistentDetailCompensation(nn.Module):
         base = self.base(lit)
         agreement = normalised_product(self.query(base), key, self.groups)
         weight = (self.delta * self.scale * agreement).sigmoid()
-        detail = detail * weight.to(detail.dtype)
+        share = weight.to(detail.dtype)
+        detail = recomputable(detail * share, torch.mul, detail, share)
         gate = self.gate_out(F.gelu(self._gate_features(base, detail, positive))).sigmoid()
         return base + gate * detail, weight, gate
 
@@ -141,6 +144,11 @@ class ConsistentDetailCompensation(nn.Module):
         of_base, of_detail, of_light = self.gate_in.weight.split([channels, channels, 1], dim=1)
         found: Tensor = F.conv2d(base, of_base, padding=1) + F.conv2d(detail.to(base.dtype), of_detail, padding=1)
         return found + F.conv2d(positive.to(base.dtype), of_light, padding=1)
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """``(B, C, H, W)`` to ``(B, C, 2 H, 2 W)``, bilinear."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 class DecoderStage(nn.Module):
@@ -179,7 +187,8 @@ class DecoderStage(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
         """Return the output ``(B, C_out, 2h, 2w)``, the stage's maps by name and, with RTMB, the logits of ``L-``."""
         # A 1x1 convolution commutes with bilinear interpolation (weights sum to 1): a quarter of the work before it.
-        x = F.interpolate(self.up(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        small = self.up(x)
+        x = recomputable(enlarged(small), enlarged, small)
         maps: dict[str, Tensor] = {}
         negative_logits: Tensor | None = None
         if isinstance(self.rtmb, RetinexTextModulation):

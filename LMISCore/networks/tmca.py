@@ -139,7 +139,8 @@ class TMCA(LanguageGuidedNetwork):
         """The same network without what only training needs; it shares its tensors with this one, or is this one."""
         if self.log_temperature is None:
             return self
-        with torch.random.fork_rng(devices=[]):
+        # Its tensors come from this network; memory for random ones is not taken.
+        with torch.device("meta"):
             network = TMCA(**{**self.options, "auxiliary": False})
         own = self.state_dict()
         network.load_state_dict({name: own[name] for name in network.state_dict()}, assign=True)

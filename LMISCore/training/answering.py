@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import math
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from LMISCore.errors import InputError
+from LMISCore.networks.recompute import autocast, recomputing
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.states import TextStates
 from LMISCore.training.datasets import BatchMaker
@@ -31,12 +29,14 @@ class Answering(nn.Module):
     Args:
         network: trained.
         dtype: of autocast; None for float32 throughout.
+        recompute: whether cheap maps are made again on the way back instead of being kept.
     """
 
-    def __init__(self, network: nn.Module, dtype: torch.dtype | None) -> None:
+    def __init__(self, network: nn.Module, dtype: torch.dtype | None, recompute: bool = False) -> None:
         super().__init__()
         self.network: Any = network
         self.dtype = dtype
+        self.recompute = recompute
 
     def forward(
         self,
@@ -57,10 +57,11 @@ class Answering(nn.Module):
             sentences: K.
             generator: for what the network draws.
         """
-        with torch.autocast(images.device.type, dtype=self.dtype, enabled=self.dtype is not None):
-            features = self.network.encode_image(images).repeat(sentences)
-            output = self.network.decode(features, text.states, text.mask, generator)
-        total, terms = loss(output, masks)
+        with recomputing(self.recompute):
+            with autocast(images.device.type, self.dtype):
+                features = self.network.encode_image(images).repeat(sentences)
+                output = self.network.decode(features, text.states, text.mask, generator)
+            total, terms = loss(output, masks)
         return total, {name: term.detach() for name, term in terms.items()}
 
 
@@ -123,20 +124,6 @@ def exchanging(module: nn.Module, now: bool) -> AbstractContextManager[None]:
     if now or not isinstance(module, DistributedDataParallel):
         return nullcontext()
     return module.no_sync()
-
-
-def require_finite(what: str, value: float, step: int, checkpoint: Path) -> None:
-    """See that training can go on; the numbers are the same in all processes, so that all of them stop.
-
-    Raises:
-        InputError: if not; the last good checkpoint is kept.
-    """
-    if math.isfinite(value):
-        return
-    kept = f"the last good checkpoint is {checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
-    raise InputError(
-        f"The {what} became {value} at step {step}; lower training.learning_rate or set training.clip_norm=1; {kept}."
-    )
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
-"""Random changes of a training picture, its mask and, where the picture is mirrored, its sentence.
+"""Random changes of training pictures, their masks and, where a picture is mirrored, its sentence.
 
-All randomness comes from a NumPy generator that the caller passes in, so a step can be repeated bit by bit.
+All randomness comes from a NumPy generator of each picture's own, so a step can be repeated bit by bit and a picture's
+changes do not depend on what else is in its batch. What was drawn is applied to all pictures of a batch at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from LMISCore.text.places import can_be_mirrored, mirror_sides
+from LMISCore.training.sending import sent
 
 
 @dataclass(frozen=True)
@@ -55,66 +57,140 @@ def mirrored(texts: Sequence[str], rng: np.random.Generator, probability: float)
     return [mirror_sides(text) for text in texts], True
 
 
-def geometric(
-    images: Tensor, masks: Tensor, flips: list[bool], options: Augmentation, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Change:
+    """What was drawn for one picture.
+
+    Attributes:
+        variant: which of the prepared pictures.
+        gamma: power of the plain picture.
+        strength: share of the equalised picture.
+        exchanged: whether the channels are taken in reverse, for pictures with slice context.
+        move: ``(2, 3)`` float32, where each pixel comes from; the flip is part of it.
+        warp: ``(2, 6, 6)`` float32, smooth displacement on a coarse grid, shares of half the side.
+        gain, offset: contrast around the middle of the range, and brightness.
+        blurred: whether the picture is blurred.
+        noise: ``(h, w)`` float32; None for none.
+    """
+
+    variant: int
+    gamma: float
+    strength: float
+    exchanged: bool
+    move: np.ndarray
+    warp: np.ndarray
+    gain: float
+    offset: float
+    blurred: bool
+    noise: np.ndarray | None
+
+
+def draw_change(
+    options: Augmentation,
+    rng: np.random.Generator,
+    flip: bool,
+    size: tuple[int, int],
+    usual: float,
+    variants: int = 1,
+    context: bool = False,
+) -> Change:
+    """Draw all changes of one picture, independent of every other one.
+
+    Args:
+        options: how strong.
+        rng: the picture's own.
+        flip: whether it is mirrored, as :func:`mirrored` decided.
+        size: ``(h, w)``.
+        usual: the convention's own share of the equalised picture; half of the draws keep it.
+        variants: number of prepared pictures.
+        context: whether the channels are neighbouring slices.
+    """
+    variant = int(rng.integers(variants))
+    gamma = _factor(rng, options.gamma)
+    lowest = min(options.strength, usual)
+    strength = usual if not options.strength or rng.random() < 0.5 else rng.uniform(lowest, 1.0)
+    # The numbers of a set's slices may run to the head or to the feet.
+    exchanged = context and rng.random() < options.exchange
+    angle = np.deg2rad(rng.uniform(-options.rotate, options.rotate))
+    scale = _factor(rng, options.scale)
+    sign = -1.0 if flip else 1.0
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    shift = rng.uniform(-2 * options.shift, 2 * options.shift, 2)
+    move = np.array([[sign * cos, -sin, shift[0]], [sign * sin, cos, shift[1]]], dtype=np.float32)
+    coarse = rng.uniform(-1, 1, (2, 6, 6)) if options.warp else np.zeros((2, 6, 6))
+    warp = coarse.astype(np.float32) * np.float32(2 * options.warp)
+    gain = _factor(rng, options.contrast)
+    offset = rng.uniform(-0.5, 0.5) * options.contrast
+    blurred = bool(rng.random() < options.blur)
+    noise = None
+    if options.noise:
+        sigma = rng.uniform(0, options.noise) if rng.random() < 0.5 else 0.0
+        if sigma:
+            noise = np.float32(sigma) * rng.standard_normal(size, dtype=np.float32)
+    return Change(variant, gamma, strength, exchanged, move, warp, gain, offset, blurred, noise)
+
+
+def mix_intensity(plain: Tensor, equalised: Tensor, changes: Sequence[Change]) -> Tensor:
+    """Vary gamma of plain pictures ``(B, C, h, w)`` and their share in the mix with the equalised ones.
+
+    Local equalisation gives the same picture whatever the gamma, so both are computed once and mixed anew each time.
+
+    Args:
+        plain, equalised: bytes of [0, 1]; each of their 256 values is looked up, which is exact and takes no power of
+            every pixel.
+        changes: of each picture.
+
+    Returns:
+        ``(B, C, h, w)`` float32 in [0, 1].
+    """
+    levels = np.arange(256, dtype=np.uint8) / np.float32(255)
+    darkened = [(1 - c.strength) * np.power(levels, c.gamma, dtype=np.float32) for c in changes]
+    return _looked_up(darkened, plain) + _looked_up([c.strength * levels for c in changes], equalised)
+
+
+def _looked_up(tables: Sequence[np.ndarray], pictures: Tensor) -> Tensor:
+    """Values of bytes ``(B, C, h, w)`` by one table of 256 float32 for each picture."""
+    values = sent(torch.from_numpy(np.stack(tables)), pictures.device)
+    return values.gather(1, pictures.flatten(1).long()).view(pictures.shape)
+
+
+def geometric(images: Tensor, masks: Tensor, changes: Sequence[Change]) -> tuple[Tensor, Tensor]:
     """Flip, rotate, scale, shift and warp pictures ``(B, C, H, W)`` together with masks ``(B, K, H, W)`` in {0, 1}.
 
     Masks are interpolated and cut at half, so that area is kept.
     """
-    batch, _, height, width = images.shape
-    theta = np.zeros((batch, 2, 3), dtype=np.float32)
-    for b in range(batch):
-        angle = np.deg2rad(rng.uniform(-options.rotate, options.rotate))
-        scale = _factor(rng, options.scale)
-        sign = -1.0 if flips[b] else 1.0
-        cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-        theta[b, :, :2] = [[sign * cos, -sin], [sign * sin, cos]]
-        theta[b, :, 2] = rng.uniform(-2 * options.shift, 2 * options.shift, 2)
-    grid = F.affine_grid(torch.from_numpy(theta), [batch, 1, height, width], align_corners=False)
-    if options.warp:
-        coarse = torch.from_numpy(rng.uniform(-1, 1, (batch, 2, 6, 6)).astype(np.float32)) * 2 * options.warp
+    batch, channels, height, width = images.shape
+    theta = sent(torch.from_numpy(np.stack([change.move for change in changes])), images.device)
+    grid = F.affine_grid(theta, [batch, 1, height, width], align_corners=False)
+    if any(change.warp.any() for change in changes):
+        coarse = sent(torch.from_numpy(np.stack([change.warp for change in changes])), images.device)
         smooth = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
         grid = grid + smooth.permute(0, 2, 3, 1)
-    channels = images.shape[1]
     stacked = torch.cat([images, masks.to(images.dtype)], dim=1)
     moved = F.grid_sample(stacked, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return moved[:, :channels], (moved[:, channels:] > 0.5).to(masks.dtype)
 
 
-def mix_intensity(
-    plain: np.ndarray, equalised: np.ndarray, usual: float, options: Augmentation, rng: np.random.Generator
-) -> np.ndarray:
-    """Vary gamma of the plain picture ``(h, w)`` and its share in the mix with the equalised one.
+def photometric(images: Tensor, changes: Sequence[Change]) -> Tensor:
+    """Change contrast and brightness of pictures ``(B, C, H, W)`` in [0, 1], blur some and add noise to some."""
+    gain = _each(images, [change.gain for change in changes])
+    out = (images - 0.5) * gain + 0.5 + _each(images, [change.offset for change in changes])
+    blurred = [row for row, change in enumerate(changes) if change.blurred]
+    if blurred:
+        rows = sent(torch.tensor(blurred), images.device)
+        smooth = F.avg_pool2d(out.index_select(0, rows), 3, stride=1, padding=1, count_include_pad=False)
+        out = out.index_copy(0, rows, smooth)
+    noisy = [(row, change.noise) for row, change in enumerate(changes) if change.noise is not None]
+    if noisy:
+        rows = sent(torch.tensor([row for row, _ in noisy]), images.device)
+        noise = sent(torch.from_numpy(np.stack([noise for _, noise in noisy])), images.device)
+        out = out.index_add(0, rows, noise.unsqueeze(1).expand(-1, out.shape[1], -1, -1))
+    return out.clamp(0, 1)
 
-    Local equalisation gives the same picture whatever the gamma, so both are computed once and mixed anew each time.
 
-    Args:
-        usual: the convention's own share of the equalised picture; half of the draws keep it.
-    """
-    gamma = _factor(rng, options.gamma)
-    lowest = min(options.strength, usual)
-    strength = usual if not options.strength or rng.random() < 0.5 else rng.uniform(lowest, 1.0)
-    mixed: np.ndarray = (1 - strength) * np.power(plain, gamma, dtype=np.float32) + strength * equalised
-    return mixed
-
-
-def photometric(images: Tensor, options: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Change contrast and brightness, blur and add noise, picture by picture ``(B, C, H, W)`` in [0, 1]."""
-    out = images.clone()
-    for b in range(images.shape[0]):
-        gain = _factor(rng, options.contrast)
-        offset = rng.uniform(-0.5, 0.5) * options.contrast
-        picture = (out[b] - 0.5) * gain + 0.5 + offset
-        if rng.random() < options.blur:
-            picture = F.avg_pool2d(picture.unsqueeze(0), 3, stride=1, padding=1, count_include_pad=False)[0]
-        if options.noise:
-            sigma = rng.uniform(0, options.noise) if rng.random() < 0.5 else 0.0
-            if sigma:
-                noise = rng.standard_normal(tuple(picture.shape[1:]), dtype=np.float32)
-                picture = picture + sigma * torch.from_numpy(noise)
-        out[b] = picture.clamp(0, 1)
-    return out
+def _each(like: Tensor, values: Sequence[float]) -> Tensor:
+    """One number for each picture, ``(B, 1, 1, 1)``."""
+    return sent(torch.tensor(values, dtype=like.dtype), like.device).view(-1, 1, 1, 1)
 
 
 def _factor(rng: np.random.Generator, largest: float) -> float:

@@ -1,8 +1,8 @@
-"""Slices held in memory, ready to be paired with sentences: decoded, resized and equalised once."""
+"""Slices ready to be paired with sentences: decoded, resized and equalised once, and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,9 +15,11 @@ from LMISCore.data.lungs import ZONES
 from LMISCore.data.manifest import Pair
 from LMISCore.data.slices import as_grey, by_case, case_geometries, fit_case, read_slice, sentence_rule
 from LMISCore.errors import InputError
-from LMISCore.training.augment import Augmentation, geometric, mirrored, mix_intensity, photometric
+from LMISCore.training.augment import draw_change, geometric, mirrored, mix_intensity, photometric
 from LMISCore.training.pairs import FindingWords, PairSampler, SlicePlaces
+from LMISCore.training.picture_store import PictureStore
 from LMISCore.training.recipe import Recipe
+from LMISCore.training.sending import sent
 from LMISCore.volumes.framing import Frame
 from LMISCore.volumes.intensity import CONVENTIONS, Normaliser
 
@@ -28,6 +30,7 @@ LARGEST_CLIP = 0.12
 LARGEST_NOISE = 0.03
 _PARTS = ("plain", "equalised")
 WHOLE = slice(None)
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def load_slices(
     variants: int,
     progress: Callable[[int, int, str], object] | None = None,
     colour: Colour | None = None,
+    store: PictureStore | None = None,
 ) -> list[Slice]:
     """Decode and prepare pairs.
 
@@ -68,6 +72,7 @@ def load_slices(
         progress: called with (done, total, stage).
         colour: "grey" takes the luma of colour pictures, "rgb" gives grey ones three equal channels; None decides once
             over the set: "grey" when all its pictures are.
+        store: keeps the pictures; None keeps all in memory.
 
     Raises:
         InputError: if a picture and its mask differ in size, a file holds several slices, or slice context is asked of
@@ -83,12 +88,13 @@ def load_slices(
         for pair, truth in zip(some, truths, strict=True):
             places = SlicePlaces(truth.truth, geometries[case], rule(pair.text))
             picture = as_grey(truth.picture) if colour == "grey" else truth.picture
-            slices.append(_prepare(recipe, pair, places, picture, truth.spacing, normaliser, variants))
+            slices.append(_kept(_prepare(recipe, pair, places, picture, truth.spacing, normaliser, variants), store))
             if progress is not None:
                 progress(len(slices), len(pairs), "preparing pictures")
     colour = colour or colour_of(slices)
     if recipe.image.context:
-        return _with_neighbours(slices, neighbours([item.pair for item in slices]), colour)
+        beside = _with_neighbours(slices, neighbours([item.pair for item in slices]), colour)
+        return [_kept(item, store) for item in beside]
     if colour == "rgb":
         slices = [_with_three_channels(item) for item in slices]
     return slices
@@ -99,7 +105,7 @@ def colour_of(slices: Sequence[Slice]) -> Colour:
     return "grey" if all(item.context or item.plain.shape[1] == 1 for item in slices) else "rgb"
 
 
-def _with_neighbours(slices: Sequence[Slice], beside: Sequence[tuple[int, int]], colour: Colour) -> list[Slice]:
+def _with_neighbours(slices: Sequence[Slice], beside: Sequence[tuple[int, int]], colour: Colour) -> Iterator[Slice]:
     """Give each slice the channels (slice before, itself, slice after)."""
     if colour == "rgb":
         raise InputError(
@@ -111,12 +117,10 @@ def _with_neighbours(slices: Sequence[Slice], beside: Sequence[tuple[int, int]],
             f"image.context is 1, but none of {len(slices)} pictures has a neighbour in its case; set "
             "data.case_pattern, or the columns case and slice, so that a scan's slices are known, or image.context=0."
         )
-    found: list[Slice] = []
     for item, (before, after) in zip(slices, beside, strict=True):
         three = (slices[before], item, slices[after])
         plain, equalised = (np.concatenate([getattr(one, part) for one in three], axis=1) for part in _PARTS)
-        found.append(replace(item, plain=plain, equalised=equalised, context=1))
-    return found
+        yield replace(item, plain=plain, equalised=equalised, context=1)
 
 
 def _prepare(
@@ -136,14 +140,25 @@ def _prepare(
     for number in range(variants):
         parts = normaliser.parts(_disturbed(picture, rng) if number else picture, frame)
         plain.append(_bytes(parts[0]))
-        equalised.append(_bytes(parts[0] if parts[1] is None else parts[1]))
-    return Slice(pair, places, frame, np.stack(plain), np.stack(equalised))
+        if parts[1] is not None:
+            equalised.append(_bytes(parts[1]))
+    both = np.stack(plain)
+    return Slice(pair, places, frame, both, np.stack(equalised) if equalised else both)
+
+
+def _kept(item: Slice, store: PictureStore | None) -> Slice:
+    if store is None:
+        return item
+    plain = store.keep(item.plain)
+    return replace(item, plain=plain, equalised=plain if item.equalised is item.plain else store.keep(item.equalised))
 
 
 def _with_three_channels(item: Slice) -> Slice:
     if item.plain.shape[1] == 3:
         return item
-    return replace(item, plain=np.repeat(item.plain, 3, axis=1), equalised=np.repeat(item.equalised, 3, axis=1))
+    # Views: three equal channels take no more memory than one.
+    plain, equalised = (np.broadcast_to(part, (len(part), 3, *part.shape[2:])) for part in (item.plain, item.equalised))
+    return replace(item, plain=plain, equalised=equalised)
 
 
 def _disturbed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -190,10 +205,17 @@ class Batch:
 
 
 class BatchMaker:
-    """Makes the batch of any step from the seed and the step's number alone, so that a resumed run sees the same."""
+    """Makes the batch of any step from the seed and the step's number alone, so that a resumed run sees the same.
 
-    def __init__(self, slices: Sequence[Slice], recipe: Recipe) -> None:
+    Args:
+        slices: of Train.
+        recipe: says how many, which sentences and which changes.
+        device: where pictures and masks are changed and stay.
+    """
+
+    def __init__(self, slices: Sequence[Slice], recipe: Recipe, device: torch.device = CPU) -> None:
         self.slices = slices
+        self.device = device
         self.recipe = recipe
         shares = {"report": 1.0} if recipe.text.ignore else recipe.pairs.shares
         self.sampler = PairSampler(
@@ -210,24 +232,30 @@ class BatchMaker:
         """
         recipe, options = self.recipe, self.recipe.augment
         size, several = recipe.training.batch, recipe.sentences
-        images, masks = [], []
+        plain, equalised, masks, changes = [], [], [], []
         sentences: list[list[str]] = []
         kinds: list[list[str]] = []
+        usual = share_of_equalised(recipe.image.convention)
         for position in range(step * size, (step + 1) * size)[share]:
             rng = np.random.default_rng([recipe.training.seed, 1, position])
             item = self.slices[self._index(position)]
             drawn = [self.sampler.draw(item.places, rng) for _ in range(several)]
             texts, flip = mirrored([pair.text for pair in drawn], rng, options.mirror)
-            picture = torch.from_numpy(self._picture(item, options, rng)[None].copy()).float()
-            parts = [item.frame.pad(item.frame.resize_mask(pair.mask)) for pair in drawn]
-            moved, cut = geometric(picture, torch.from_numpy(np.stack(parts)[None]).float(), [flip], options, rng)
-            images.append(photometric(moved, options, rng))
-            masks.append(cut)
+            change = draw_change(options, rng, flip, item.frame.size, usual, len(item.plain), bool(item.context))
+            order = slice(None, None, -1 if change.exchanged else 1)
+            plain.append(item.plain[change.variant][order])
+            equalised.append(item.equalised[change.variant][order])
+            masks.append(np.stack([item.frame.pad(item.frame.resize_mask(pair.mask)) for pair in drawn]))
+            changes.append(change)
             sentences.append(texts)
             kinds.append([pair.kind for pair in drawn])
+        # Everything is put together first and changed on the device, all pictures at once; as bytes it travels light.
+        both = [sent(torch.from_numpy(np.stack(part)), self.device) for part in (plain, equalised)]
+        truths = sent(torch.from_numpy(np.stack(masks)), self.device).float()
+        moved, cut = geometric(mix_intensity(both[0], both[1], changes), truths, changes)
         return Batch(
-            torch.cat(images).expand(-1, 3, -1, -1),
-            torch.cat(masks).transpose(0, 1).flatten(0, 1),
+            photometric(moved, changes).expand(-1, 3, -1, -1),
+            cut.transpose(0, 1).flatten(0, 1),
             [texts[number] for number in range(several) for texts in sentences],
             [names[number] for number in range(several) for names in kinds],
         )
@@ -244,11 +272,3 @@ class BatchMaker:
         turn, place = divmod(position, len(self.slices))
         order = np.random.default_rng([self.recipe.training.seed, 2, turn]).permutation(len(self.slices))
         return int(order[place])
-
-    def _picture(self, item: Slice, options: Augmentation, rng: np.random.Generator) -> np.ndarray:
-        variant = int(rng.integers(len(item.plain)))
-        share = share_of_equalised(self.recipe.image.convention)
-        plain, equalised = item.plain[variant] / np.float32(255), item.equalised[variant] / np.float32(255)
-        mixed = mix_intensity(plain, equalised, share, options, rng)
-        # The numbers of a set's slices may run to the head or to the feet.
-        return mixed[::-1] if item.context and rng.random() < options.exchange else mixed

@@ -136,6 +136,18 @@ class Processes:
                 f"Processes 1 and {other + 1} of {self.size} have different {what}; expected the same on all machines."
             )
 
+    def require_share(self, batch: int) -> None:
+        """See that every process has a picture of each batch.
+
+        Raises:
+            InputError: in all processes, if not.
+        """
+        if batch < self.size:
+            raise InputError(
+                f"training.batch is {batch}, but {self.size} processes share it; expected at least one "
+                "picture each: start fewer, or enlarge the batch."
+            )
+
     def leave(self) -> None:
         """Wait for all and end the group: what follows is the first process's own affair."""
         if self._watch is None:

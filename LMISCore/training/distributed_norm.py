@@ -28,6 +28,7 @@ class SharedBatchNorm(_BatchNorm):
         """Any input ``(B, C, ...)`` is taken."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Normalise ``(B, C, ...)``; in training the running statistics move, alike in every process."""
         if not self.training or process_count() == 1:
             return super().forward(input)
         normalised, mean, variance, number = _Shared.apply(input, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]

@@ -70,7 +70,7 @@ def side_cut(lesion: np.ndarray, geometry: LungGeometry, side: str) -> np.ndarra
 
 
 def count_pieces(mask: np.ndarray, smallest: int = SMALLEST_PIECE) -> int:
-    """Number of 8-connected pieces of at least ``smallest`` pixels."""
+    """Number of 8-connected pieces of a mask ``(H, W)`` that have at least ``smallest`` pixels."""
     from scipy import ndimage
 
     labels, number = ndimage.label(mask, structure=np.ones((3, 3), dtype=int))

@@ -118,6 +118,15 @@ def build_optimiser(recipe: TrainingRecipe, parameters: Iterable[nn.Parameter]) 
     return kind(known, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
 
 
+def recomputes(wished: str, network: nn.Module, device: torch.device) -> bool:
+    """Whether maps are made again: "always", "never", or "auto", which is where it was measured to save memory.
+
+    A network says so of itself by ``RECOMPUTES``. TIRNet does not: it would keep less, but its process grew larger.
+    """
+    measured = device.type == "cpu" and getattr(network, "RECOMPUTES", False)
+    return wished == "always" or (wished == "auto" and measured)
+
+
 def rate_at(step: int, recipe: TrainingRecipe) -> float:
     """Learning rate of a step, counted from 0; a linear warm-up comes first.
 

@@ -74,6 +74,7 @@ class ImageRecipe:
     """Picture size [h, w], intensity convention, plane, and how many degraded variants of each slice are prepared.
 
     ``context`` 1 feeds the slice before and the slice after beside each slice, in place of three equal channels.
+    Prepared pictures are kept in ``memory`` MB; more of them lie in a file that is gone with the run.
     """
 
     size: tuple[int, ...] = (224, 224)
@@ -81,6 +82,7 @@ class ImageRecipe:
     plane: Literal["axial", "coronal", "sagittal", "picture"] = "picture"
     variants: int = 1
     context: int = 0
+    memory: int = 4000
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ class TrainingRecipe:
     ``accumulate`` batches and the mean of their gradients. The state is saved after each validation and besides every
     ``save_every`` steps and every ``save_seconds`` seconds (0: never). Under torchrun the processes share each
     ``batch``, and ``sync_batch_norm`` normalises over all of it instead of over each process's share. ``fused`` updates
-    the weights in one pass over each tensor, which rounds otherwise than PyTorch's plain loop does.
+    the weights in one pass over each tensor, which rounds otherwise than PyTorch's plain loop does. ``recompute`` makes
+    cheap maps again on the way back instead of keeping them: less memory, the same gradients but for rounding; "auto"
+    does so for RecLMIS on the CPU, where it was measured.
     """
 
     steps: int = 1000
@@ -129,6 +133,7 @@ class TrainingRecipe:
     save_seconds: float = 300.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     sync_batch_norm: bool = True
+    recompute: Literal["auto", "always", "never"] = "auto"
     seed: int = 3407
 
 

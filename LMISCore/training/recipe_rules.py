@@ -39,6 +39,7 @@ def rules_of(recipe: Recipe) -> Iterator[Rule]:
     yield _rule("image.convention", image.convention, image.convention in CONVENTIONS, " or ".join(CONVENTIONS))
     yield _rule("image.variants", image.variants, image.variants >= 1, "at least 1")
     yield _rule("image.context", image.context, image.context in (0, 1), "0 or 1, as a picture has three channels")
+    yield _rule("image.memory", image.memory, image.memory >= 0, "0 or more MB")
     problem = _pattern_problem(recipe.data.case_pattern)
     yield _rule("data.case_pattern", recipe.data.case_pattern, not problem, f"a regular expression ({problem})")
     counts = recipe.data.pairs
@@ -72,8 +73,15 @@ def _training(recipe: Recipe) -> Iterator[Rule]:
 
 def _augment(recipe: Recipe) -> Iterator[Rule]:
     augment = recipe.augment
-    for key, highest in (("mirror", 1), ("blur", 1), ("exchange", 1), ("strength", 1), ("shift", 1), ("warp", 1),
-                         ("rotate", 180)):
+    for key, highest in (
+        ("mirror", 1),
+        ("blur", 1),
+        ("exchange", 1),
+        ("strength", 1),
+        ("shift", 1),
+        ("warp", 1),
+        ("rotate", 180),
+    ):
         value = getattr(augment, key)
         yield _rule(f"augment.{key}", value, 0 <= value <= highest, f"from 0 to {highest}")
     for key in ("scale", "gamma", "contrast", "noise"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from LMISCore.data.manifest import Pair, data_hash, text_hash
 from LMISCore.errors import InputError
 from LMISCore.training.datasets import Colour, Slice, colour_of, load_slices
+from LMISCore.training.picture_store import PictureStore
 from LMISCore.training.recipe import Recipe
 
 
@@ -39,16 +41,27 @@ def describe_splits(train: Sequence[Pair], val: Sequence[Pair]) -> dict[str, Any
 
 
 def load_splits(
-    recipe: Recipe, train: Sequence[Pair], val: Sequence[Pair], progress: Callable[[int, int, str], object]
+    recipe: Recipe,
+    train: Sequence[Pair],
+    val: Sequence[Pair],
+    progress: Callable[[int, int, str], object],
+    folder: Path,
 ) -> Loaded:
     """Decode and prepare both splits, Val without degraded variants.
+
+    Args:
+        recipe: what to train.
+        train, val: of each split.
+        progress: called with (done, total, stage).
+        folder: of the run; pictures beyond ``image.memory`` are kept in a file without a name beside it.
 
     Raises:
         InputError: as :func:`load_slices`, or if Val has no foreground.
     """
-    slices = load_slices(recipe, train, recipe.image.variants, progress)
+    store = PictureStore(recipe.image.memory, folder)
+    slices = load_slices(recipe, train, recipe.image.variants, progress, store=store)
     colour = colour_of(slices)
-    measured = load_slices(recipe, val, 1, progress, colour)
+    measured = load_slices(recipe, val, 1, progress, colour, store)
     if not any(item.places.lesion.any() for item in measured):
         raise InputError(
             f"None of the {len(measured)} masks of Val has a foreground pixel, so nothing can be measured on them; "

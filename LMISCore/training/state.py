@@ -14,7 +14,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from LMISCore.atomic import atomic_path
+from LMISCore.checkpoints.pickled import DAMAGE
 from LMISCore.errors import InputError
+from LMISCore.inference.outputs import check_writable
 
 NAME = "resume.pt"
 
@@ -80,15 +82,16 @@ def save_state(
         temporary.write_bytes(content.getbuffer())
 
 
-def state_bytes(folder: Path) -> bytes | None:
-    """What a run's state file holds; None where there is none.
+def state_bytes(folder: Path, wanted: bool = True) -> bytes | None:
+    """What a run's state file holds; None where there is none, or where it is not wanted.
 
     Raises:
-        InputError: if it cannot be read.
+        InputError: if it cannot be read, or the run could not write into its folder.
     """
+    check_writable(folder)
     path = folder / NAME
     try:
-        return path.read_bytes() if path.is_file() else None
+        return path.read_bytes() if wanted and path.is_file() else None
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from error
 
@@ -107,7 +110,7 @@ def read_state(folder: Path, content: bytes) -> State:
     try:
         found: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         return State(path, int(found["step"]), json.loads(found["notes"]), found)
-    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except (*DAMAGE, OSError, pickle.UnpicklingError) as error:
         raise _unusable(path, str(error).splitlines()[0].rstrip(".") if str(error) else "damaged") from error
 
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from LMISCore.checkpoints.store import load_checkpoint, save_checkpoint
-from LMISCore.errors import Cancelled, InputError
+from LMISCore.errors import Cancelled
 from LMISCore.inference.devices import choose_device, choose_precision
+from LMISCore.networks.randomness import generator_of
 from LMISCore.text.cache import EmbeddingCache
-from LMISCore.training.answering import Answering, exchanging, fit_text, padded, require_finite, spread, update_average
+from LMISCore.training.answering import Answering, exchanging, fit_text, padded, spread, update_average
 from LMISCore.training.card import build_card
 from LMISCore.training.choices import NOTHING_CHOSEN, Chosen, choose_on_val
 from LMISCore.training.curves import TensorBoard, write_curves
@@ -32,10 +32,12 @@ from LMISCore.training.datasets import Batch, BatchMaker, Slice
 from LMISCore.training.distributed import ALONE, Processes, joined
 from LMISCore.training.distributed_norm import average_statistics
 from LMISCore.training.initial import names_checkpoint
-from LMISCore.training.parts import build_encoder, build_loss, build_network, build_optimiser, rate_at
+from LMISCore.training.parts import build_encoder, build_loss, build_network, build_optimiser, rate_at, recomputes
+from LMISCore.training.readings import Readings
 from LMISCore.training.recipe import Recipe
 from LMISCore.training.resuming import require_same_data, require_same_recipe
 from LMISCore.training.run_log import RunLog
+from LMISCore.training.sending import sent, sent_text
 from LMISCore.training.splits import describe_splits, load_splits
 from LMISCore.training.state import NAME as STATE_NAME
 from LMISCore.training.state import State, read_state, remove_leftovers, save_state, state_bytes
@@ -86,7 +88,7 @@ class Trainer:
         self.folder = Path(folder)
         self.progress: Progress = progress or (lambda done, total, stage: None)
         self.log = RunLog(self.folder)
-        content = processes.of_the_first(lambda: state_bytes(self.folder) if resume else None)
+        content = processes.of_the_first(lambda: state_bytes(self.folder, resume))
         state = None if content is None else read_state(self.folder, content)
         if state is not None:
             require_same_recipe(state, recipe)
@@ -105,13 +107,14 @@ class Trainer:
         if state is not None:
             checkpoint = self.folder / CHECKPOINT_NAME if processes.first else None
             require_same_data(state, self.described["hashes"], checkpoint)
-        self.train, self.val, self.colour = load_splits(recipe, train_pairs, val_pairs, self.progress)
+        self.train, self.val, self.colour = load_splits(recipe, train_pairs, val_pairs, self.progress, self.folder)
         if not names_checkpoint(recipe.network.initial):
             fit_text(self.network, BatchMaker(self.train, recipe), self.cache, self.device)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = build_optimiser(recipe.training, self.network.parameters())
         self.started = processes.size
-        self.answering: nn.Module = Answering(self.network, self.precision.dtype)
+        self.answering = self._answering()
+        self.readings = Readings(self.device, self.folder / CHECKPOINT_NAME)
         self.step = 0
         self.best: dict[str, Any] = {"dice": -1.0, "step": 0}
         self.seen: set[str] = set()
@@ -128,7 +131,7 @@ class Trainer:
             InputError: if the loss is no longer finite; the last good checkpoint is kept.
         """
         recipe = self.recipe.training
-        maker = BatchMaker(self.train, self.recipe)
+        maker = BatchMaker(self.train, self.recipe, self.device)
         stopped = "all steps done"
         if self.processes.grouped and self.step < recipe.steps:
             self._spread(maker)
@@ -174,17 +177,15 @@ class Trainer:
         processes, recipe = self.processes, self.recipe.training
         processes.require_same("data", self.described["hashes"])
         processes.require_same("devices or arithmetic", [self.device.type, self.precision.name])
-        if recipe.batch < processes.size:
-            raise InputError(
-                f"training.batch is {recipe.batch}, but {processes.size} processes share it; expected at least one "
-                "picture each: start fewer, or enlarge the batch."
-            )
+        processes.require_share(recipe.batch)
         self.network.train()
         number = self.step * recipe.accumulate
         probe = self._given(maker.batch(number, processes.share(recipe.batch)), number)
-        self.answering = spread(
-            Answering(self.network, self.precision.dtype), self.device, recipe.sync_batch_norm, probe
-        )
+        self.answering = spread(self._answering(), self.device, recipe.sync_batch_norm, probe)
+
+    def _answering(self) -> Any:
+        recompute = recomputes(self.recipe.training.recompute, self.network, self.device)
+        return Answering(self.network, self.precision.dtype, recompute)
 
     def _state_is_due(self) -> bool:
         if not self.processes.first:
@@ -206,31 +207,34 @@ class Trainer:
         return validated and self.step - int(self.best["step"]) >= recipe.patience
 
     def _step(self, maker: BatchMaker) -> dict[str, float]:
-        """One update from the mean gradient of ``accumulate`` batches; returns the means of the loss's terms."""
+        """One update from the mean gradient of ``accumulate`` batches; returns the loss's terms as last read."""
         recipe = self.recipe.training
         rate = rate_at(self.step, recipe)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
-        sums: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         share, end = self.processes.share(recipe.batch), (self.step + 1) * recipe.accumulate
         for number in range(self.step * recipe.accumulate, end):
             with exchanging(self.answering, now=number == end - 1):
                 total, terms = self._answer(maker.batch(number, share), number)
-                for name, term in {"loss": total, **terms}.items():
-                    sums[name] = sums.get(name, 0.0) + float(term.detach())
-                require_finite("loss", sums["loss"], self.step + 1, self.folder / CHECKPOINT_NAME)
                 (total / recipe.accumulate).backward()
+            for name, term in {"loss": total, **terms}.items():
+                part = term.detach() / recipe.accumulate
+                sums[name] = sums[name] + part if name in sums else part
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm or math.inf)
-        # A finite loss may still have a gradient that is not; one such update would ruin weights and state.
-        require_finite("gradient", float(norm), self.step + 1, self.folder / CHECKPOINT_NAME)
+        self.readings.add(self.step + 1, sums, norm)
+        # A finite loss may still have a gradient that is not; one such update would ruin the weights. Where it is read
+        # later, nothing is saved before.
+        if self.readings.due:
+            self.readings.read()
         self.optimiser.step()
         self.step += 1
         if self.processes.size > 1 and not recipe.sync_batch_norm:
             average_statistics(self.network)
         update_average(self.averaged, self.network, recipe.ema, self.step)
-        return {**{name: value / recipe.accumulate for name, value in sums.items()}, "rate": rate}
+        return {**self.readings.newest, "rate": rate}
 
     def _answer(self, batch: Batch, number: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of one batch, with its terms; of all processes' shares of it where there are several."""
@@ -242,18 +246,16 @@ class Trainer:
         """What ``answering`` takes."""
         text = self.cache.states(batch.sentences)
         # Where padding counts, it is to be as long as beside the sentences of the other processes.
-        text = padded(text, self.processes.highest(text.mask.shape[1])).to(self.device)
-        images = batch.images.to(self.device).contiguous(memory_format=torch.channels_last)
-        masks = batch.masks.to(self.device)
-        return self.loss, images, text, masks, self.recipe.sentences, self._generator(number)
-
-    def _generator(self, number: int) -> torch.Generator:
-        """Randomness inside the network for one batch, from the seed and the numbers of batch and process alone."""
-        entropy = [self.recipe.training.seed, 4, number] + [self.processes.rank] * (not self.processes.first)
-        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        return torch.Generator(self.device).manual_seed(seed)
+        text = padded(text, self.processes.highest(text.mask.shape[1]))
+        text = sent_text(text, self.device)
+        images = sent(batch.images, self.device).contiguous(memory_format=torch.channels_last)
+        masks = sent(batch.masks, self.device)
+        drawing = generator_of(self.recipe.training.seed, number, self.processes.rank, self.device)
+        return self.loss, images, text, masks, self.recipe.sentences, drawing
 
     def _validate(self, terms: dict[str, float], board: TensorBoard | None) -> None:
+        self.readings.read()
+        terms.update(self.readings.newest)
         self._clock()
         found = overlap(self.averaged, self.val, self.recipe.image.convention, self.cache, self.device, self.processes)
         line = {
@@ -283,6 +285,7 @@ class Trainer:
         self.seen.update(*self.processes.everyone(sorted(self.seen)))
 
     def _save_state(self) -> None:
+        self.readings.read()
         self._clock()
         self._gather_seen()
         if not self.processes.first:

@@ -73,3 +73,15 @@ class Frame:
         """Bring ``(h, w)`` of the network's picture back to the slice's ``(H, W)``, bilinear, float32."""
         (top, left), (height, width) = self.corner, self.inner
         return _resize(probability[top : top + height, left : left + width], self.shape)
+
+    def restoring(self) -> tuple[np.ndarray, np.ndarray]:
+        """What :meth:`restore` does as two matrices, ``(H, h')`` and ``(W, w')`` float32, for many pictures at once.
+
+        Bilinear resizing works on rows and on columns one after the other, so it is
+        ``rows @ probability[covered part] @ columns.T``.
+        """
+        (height, width), (rows, columns) = self.inner, self.shape
+        return (
+            _resize(np.eye(height, dtype=np.float32), (rows, height)).copy(),
+            _resize(np.eye(width, dtype=np.float32), (columns, width)).copy(),
+        )

@@ -16,6 +16,8 @@ from LMISCore.inference.allocator import keep_freed_memory
 from LMISCore.inference.devices import choose_precision
 from LMISCore.losses import LOSSES
 from LMISCore.networks import create_network
+from LMISCore.networks.recompute import autocast, recomputing
+from LMISCore.training.parts import recomputes
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Setting:
     bf16: bool = False
     fused: bool = False
     allocator: bool = False
+    recompute: bool = False
 
 
 SETTINGS = {
@@ -34,8 +37,11 @@ SETTINGS = {
     "bf16 autocast": Setting(bf16=True),
     "fused AdamW": Setting(fused=True),
     "allocator": Setting(allocator=True),
-    "all but the allocator": Setting(channels_last=True, bf16=True, fused=True),
-    "all": Setting(channels_last=True, bf16=True, fused=True, allocator=True),
+    "maps made again": Setting(recompute=True),
+    "all but the allocator, maps kept": Setting(channels_last=True, bf16=True, fused=True),
+    "all but the allocator": Setting(channels_last=True, bf16=True, fused=True, recompute=True),
+    "all, maps kept": Setting(channels_last=True, bf16=True, fused=True, allocator=True),
+    "all": Setting(channels_last=True, bf16=True, fused=True, allocator=True, recompute=True),
 }
 
 
@@ -94,9 +100,11 @@ class Steps:
         """One update; its loss."""
         images, states, mask, truth = given
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=self.dtype, enabled=self.dtype is not None):
-            output = self.network(images, states, mask, self.inside)
-        total, _ = self.loss(output, truth)
+        again = self.setting.recompute and recomputes("auto", self.network, images.device)
+        with recomputing(again):
+            with autocast("cpu", self.dtype):
+                output = self.network(images, states, mask, self.inside)
+            total, _ = self.loss(output, truth)
         total.backward()
         self.optimiser.step()
         return float(total.detach())

@@ -103,7 +103,11 @@ def test_the_threshold_is_chosen_on_the_scores_of_single_slices(ground: Path, mo
     # Affected lungs of the six slices: left, right, both, left, right, both.
     own = {"left": [0.9, 0.3, 0.9, 0.8, 0.1, 0.7], "right": [0.2, 0.9, 0.8, 0.4, 0.9, 0.8]}
     turns = iter([own[side][number] for number in range(6) for side in SIDES])
-    monkeypatch.setattr(validation, "probabilities", lambda *given: torch.full((1, 32, 32), next(turns)))
+
+    def answers(network: Any, images: torch.Tensor, *others: Any) -> torch.Tensor:
+        return torch.stack([torch.full((32, 32), next(turns)) for _ in images])
+
+    monkeypatch.setattr(validation, "probabilities", answers)
     chosen = validation.presence_threshold(torch.nn.Identity(), slices, "infection", "unit", Any, torch.device("cpu"))  # type: ignore[arg-type]
     affected = {"left": [True, False, True] * 2, "right": [False, True, True] * 2}
     expected = choose_presence_threshold(
