@@ -5,6 +5,7 @@ from __future__ import annotations
 import _codecs
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,18 @@ from torch import Tensor
 
 from LMISCore.errors import InputError
 
+# What torch raises for a file cut short or of another kind depends on where the damage lies.
+DAMAGE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 _PARALLEL_PREFIX = "module."
 # A loss or epoch kept as a NumPy number is harmless, but not among the types that torch allows by itself. What
 # rebuilds such a number has changed its module's name between NumPy 1 and 2.
@@ -83,8 +96,7 @@ def _load(path: Path) -> Any:
         ) from error
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}; check the file and its rights.") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        # What torch raises for a file cut short or of another kind depends on where the damage lies.
+    except DAMAGE as error:
         raise _damaged(path) from error
 
 

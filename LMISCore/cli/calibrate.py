@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from LMISCore.cli.network_arguments import add_device, add_encoder, add_measured_checkpoint, checkpoint_path
@@ -31,8 +32,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
 def run(args: argparse.Namespace) -> int:
     """Choose, write, and say what was chosen."""
     from LMISCore.cli.progress import ProgressLine
+    from LMISCore.inference.outputs import check_writable
     from LMISCore.training.recalibrate import recalibrate
 
+    check_writable(Path(args.out).parent)
     with ProgressLine() as line:
         card = recalibrate(
             checkpoint_path(args.checkpoint), args.data, args.out, args.cases, args.device, args.encoder, line

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from LMISCore.evaluation.comparison_page import comparison_page, find_result, read_result
     from LMISCore.evaluation.evaluate import SEED
     from LMISCore.evaluation.outputs import write_comparison
+    from LMISCore.inference.outputs import check_writable
 
     results = [find_result(side) for side in (args.a, args.b)]
     checkpoints = [given for given, found in zip((args.a, args.b), results, strict=True) if found is None]
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.data is not None and not checkpoints:
         raise InputError("--data measures checkpoints, but A and B are both results; leave out --data.")
     plots, out = wants_plots(args), Path(args.out)
+    check_writable(out)
     # Results are read before anything is measured: a mistyped one must not cost an evaluation.
     read = [None if found is None else read_result(found) for found in results]
     first, second = (

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from LMISCore.cli.network_arguments import add_seed
+
 SHOWN = 5
 
 
@@ -44,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.Argument
         metavar=("TRAIN", "VAL", "TEST"),
         help="of the rows (default: 0.7 0.15 0.15)",
     )
-    split.add_argument("--seed", type=int, default=3407, help="of the draw (default: 3407)")
+    add_seed(split, "of the draw (default: 3407)", 3407)
     split.add_argument("--again", action="store_true", help="draw all rows anew, also those that have a split")
     for action in actions.choices.values():
         action.add_argument(

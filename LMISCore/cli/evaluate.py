@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from LMISCore.cli.network_arguments import add_device, add_encoder, add_measured_checkpoint, checkpoint_path
+from LMISCore.cli.network_arguments import add_device, add_encoder, add_measured_checkpoint, add_seed, checkpoint_path
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-plots", action="store_true", help="draw no plots (they need the extra plots)")
     add_device(parser, "auto, cpu, cuda or mps (default: auto)")
-    parser.add_argument("--seed", type=int, help="of drawn sentences, noise and intervals")
+    add_seed(parser, "of drawn sentences, noise and intervals")
     parser.add_argument(
         "--log",
         metavar="FILE",
@@ -113,10 +113,13 @@ def run(args: argparse.Namespace) -> int:
     from LMISCore.evaluation.evaluate import Kept, evaluate
     from LMISCore.evaluation.outputs import write_evaluation
     from LMISCore.evaluation.tables import markdown
+    from LMISCore.inference.outputs import check_writable
 
     out = Path(args.out)
     if args.write_card and args.cases != ["*"]:
         raise InputError("A card takes figures of a whole split only; leave out --cases or --write-card.")
+    # A run on Test is counted in the test log, so its files must not fail after it.
+    check_writable(out)
     checkpoint = checkpoint_path(args.checkpoint)
     plots, kept = wants_plots(args), Kept()
     with ProgressLine() as progress:

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     job = ExplainJob(
         volume=args.volume,
         sample=args.sample,
-        text=args.text,
+        # Bytes that are no text reach Python as half a surrogate pair, which no file can hold.
+        text=args.text.encode("utf-8", "replace").decode("utf-8"),
         maps=tuple(args.map),
         out=args.out,
         checkpoint=args.checkpoint,

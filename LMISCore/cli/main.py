@@ -1,7 +1,7 @@
 """The command ``lmis``: one file per subcommand, loaded only when it is called.
 
 Exit codes: 0 done, 2 something the user can mend (one sentence on stderr), 3 some cases of a table failed, 130
-interrupted; anything else is a defect of ours and shows its traceback.
+interrupted (or its output closed by the reader); anything else is a defect of ours and shows its traceback.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -60,7 +61,21 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``lmis`` with these arguments (default: the process's own) and return the exit code."""
     _tolerant_streams()
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        # What is left in the buffer would else fail after the command, with Python's own words.
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not isinstance(sys.stdout, io.TextIOWrapper):
+            raise
+        # Whoever reads the output, such as head, wants no more of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+
+
+def _run(given: list[str]) -> int:
+    """The exit code of the command, its errors told."""
     # Only --help and --version stand before the command, and neither takes a value.
     command = next((word for word in given if not word.startswith("-")), None)
     try:
@@ -80,6 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error), INTERRUPTED)
     except LMISError as error:
         return _say(str(error), MENDABLE)
+    except OSError as error:
+        # A name too long or a folder that may not be entered can come up wherever a path is looked at.
+        if not isinstance(error.filename, str):
+            raise
+        words = f"Cannot use {error.filename}: {error.strerror}; check the name and your rights to it and its folder."
+        return _say(words, MENDABLE)
     except KeyboardInterrupt:
         return _say("Interrupted; nothing was left half-written.", INTERRUPTED)
 

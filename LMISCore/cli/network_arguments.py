@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ _PLAIN = (
     "checkpoint",
     "device",
     "precision",
+    "backend",
     "intensity",
     "threshold",
     "presence",
@@ -52,6 +54,18 @@ def add_device(parser: argparse.ArgumentParser, names: str = "auto, cpu, cuda, c
     parser.add_argument("--device", default="auto", help=names)
 
 
+def add_seed(parser: argparse.ArgumentParser, help_text: str, default: int | None = None) -> None:
+    """Add the seed of what a command draws; NumPy takes none below 0."""
+    parser.add_argument("--seed", type=_from_zero, default=default, help=help_text)
+
+
+def _from_zero(text: str) -> int:
+    with suppress(ValueError):
+        if (number := int(text)) >= 0:
+            return number
+    raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 0 on")
+
+
 def add_arithmetic(
     parser: argparse.ArgumentParser,
     precision: str = "fp32, bf16 or auto (default: fp32)",
@@ -74,7 +88,17 @@ def add_cleanup_and_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--largest", type=int, metavar="N", default=0, help="keep only the N largest pieces of a mask")
     parser.add_argument("--batch-size", type=int, metavar="N", help="slices at a time (default: what fits)")
     parser.add_argument("--text-encoder", metavar="PATH", help="folder of the text encoder, if the card's is not found")
-    parser.add_argument("--cache", metavar="DIR", help="keep text embeddings there between runs")
+    parser.add_argument(
+        "--return-memory",
+        action="store_true",
+        help="give freed memory back to the system at once: slower, but the process shrinks between large maps",
+    )
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help="torch, openvino (the extra openvino), or auto for the one that costs less time (default: auto)",
+    )
+    parser.add_argument("--cache", metavar="DIR", help="keep text embeddings and compiled graphs there between runs")
 
 
 def segment_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -87,4 +111,5 @@ def segment_settings(args: argparse.Namespace) -> dict[str, Any]:
         "overlay": not args.no_overlay,
         "agreement": not args.no_agreement,
         "skip_air": not args.ask_air,
+        "keep_memory": not args.return_memory,
     }

@@ -33,7 +33,9 @@ class ProgressLine:
         if name != self._stage:
             if self._bar is not None:
                 self._bar.close()
-            self._bar, self._stage = tqdm(total=total, initial=min(done, total) - 1, desc=name, file=sys.stderr), name
+            # One step back where there is one: a bar that begins at its end would show no speed.
+            begun = max(0, min(done, total) - 1)
+            self._bar, self._stage = tqdm(total=total, initial=begun, desc=name, file=sys.stderr), name
         self._bar.set_postfix_str(detail, refresh=False)
         self._bar.update(done - self._bar.n)
 

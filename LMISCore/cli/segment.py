@@ -18,6 +18,8 @@ from LMISCore.cli.network_arguments import (
 from LMISCore.inference.outputs import DEFAULT_FOLDER
 
 _BAR = 30
+# What a report holds is shown, never obeyed: an escape sequence in it would act on the terminal.
+_CONTROLS = {code: "?" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
@@ -146,7 +148,7 @@ def describe(result: dict[str, Any]) -> str:
         parts.append("Volumes are nominal: the spacing of this image is not known.")
     parts += [f"  {kind:<13}{path}" for kind, path in result["outputs"].items() if path is not None]
     parts.append("For research only; not a medical device.")
-    return "\n".join(parts)
+    return "\n".join(parts).translate(_CONTROLS)
 
 
 class _Bar:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from LMISCore.cli.network_arguments import add_device
-from LMISCore.errors import Cancelled
+from LMISCore.errors import Cancelled, InputError
+
+if TYPE_CHECKING:
+    from LMISCore.training.recipe import Recipe
 
 MENDABLE = 2
 INTERRUPTED = 130
+# Sentences of a large set that are looked at, spread evenly.
+_LOOKED_AT = 500
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
@@ -60,11 +67,14 @@ def run(args: argparse.Namespace) -> int:
             from LMISCore.training.data_check import describe_data
 
             print("\n".join(f"# {line}" for line in describe_data(recipe)))
+            _warn_of_unknown_findings(recipe)
         return 0
     from LMISCore.inference.allocator import keep_freed_memory
     from LMISCore.training.trainer import train
 
     keep_freed_memory()
+    if is_first():
+        _warn_of_unknown_findings(recipe)
     with ProgressLine() as line, StopSignals() as signals:
 
         def progress(done: int, total: int, stage: str) -> bool | None:
@@ -83,3 +93,27 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"checkpoint: {result.checkpoint}")
     return 0
+
+
+def _warn_of_unknown_findings(recipe: Recipe) -> None:
+    """Say on stderr where the checkpoint would call most sentences it is trained on "not covered" in use."""
+    from LMISCore.text.findings import Vocabulary
+    from LMISCore.text.report import parse_report
+    from LMISCore.training.data_check import read_split
+
+    known = recipe.card.findings or {recipe.pairs.names[0]: list(recipe.pairs.names)}
+    vocabulary = Vocabulary.from_card({"findings": known})
+    texts: list[str] = []
+    # What is wrong with the data is said where they are read for the training itself.
+    with suppress(InputError):
+        texts = sorted({pair.text for pair in read_split(recipe, "Train") if pair.text.strip()})
+    texts = texts[:: max(1, len(texts) // _LOOKED_AT)]
+    reports = [parse_report(text, vocabulary) for text in texts]
+    unknown = sum(not any(finding.name for line in each.sentences for finding in line.findings) for each in reports)
+    if not recipe.text.ignore and unknown * 2 > len(texts):
+        print(
+            f"Note: the checkpoint will know {', '.join(known)}, which {unknown} of {len(texts)} sentences of Train do "
+            "not name; lmis segment would call such sentences not covered. Name the words of your finding, such as "
+            "pairs.names='[oedema, bone oedema]'.",
+            file=sys.stderr,
+        )

@@ -54,7 +54,7 @@ def run_batch_job(
     cohort = read_cohort(job.table)
     part = job.part()
     folder = CohortFolder(job.out)
-    _check_place(folder, cohort)
+    _check_place(folder, cohort, job)
     identity = Identity(job)
     with FolderLock(folder.root, part):
         _check_settings(folder, identity, job)
@@ -185,11 +185,17 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _check_place(folder: CohortFolder, cohort: Cohort) -> None:
+def _check_place(folder: CohortFolder, cohort: Cohort, job: BatchJob) -> None:
+    if job.collect and not folder.root.exists():
+        raise _nothing_to_collect(folder)
     if folder.root.exists() and not folder.root.is_dir():
         raise InputError(f"The output {folder.root} is a file; give a folder.")
     if cohort.table.parent == folder.root and cohort.table.name in TABLES:
         raise InputError(f"The results would overwrite the table {cohort.table}; choose another output folder.")
+
+
+def _nothing_to_collect(folder: CohortFolder) -> InputError:
+    return InputError(f"There are no results in {folder.root} to put into tables; run the table first.")
 
 
 def _check_settings(folder: CohortFolder, identity: Identity, job: BatchJob) -> None:
@@ -197,7 +203,7 @@ def _check_settings(folder: CohortFolder, identity: Identity, job: BatchJob) -> 
     kept = folder.about().get("settings")
     if not isinstance(kept, dict):
         if job.collect:
-            raise InputError(f"There are no results in {folder.root} to put into tables; run the table first.")
+            raise _nothing_to_collect(folder)
         return
     words = difference(kept, identity.about)
     if words and (job.collect or not job.redo):

@@ -28,13 +28,14 @@ class MemoryJob(JobFromValues):
 
     Attributes:
         volumes: the largest ones, files or folders.
-        checkpoint, device, precision, batch_size, text_encoder, cache, probabilities: as in ``SegmentJob``.
+        checkpoint, device, precision, backend, batch_size, text_encoder, cache, probabilities: as in ``SegmentJob``.
     """
 
     volumes: tuple[str, ...] = ()
     checkpoint: str | None = None
     device: str = "auto"
     precision: str = "fp32"
+    backend: str = "auto"
     batch_size: int | None = None
     text_encoder: str | None = None
     cache: str | None = None

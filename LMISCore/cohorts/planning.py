@@ -38,7 +38,7 @@ def plan_workers(
     """
     wanted = min(job.workers, len(cases))
     pool.resize(1)
-    shared = ("checkpoint", "precision", "batch_size", "text_encoder", "cache", "probabilities")
+    shared = ("checkpoint", "precision", "backend", "batch_size", "text_encoder", "cache", "probabilities")
     memory = {
         "task": "memory",
         "volumes": _largest(cases),

@@ -33,7 +33,7 @@ RESULT_SETTINGS = (
     "skip_air",
     "scrub",
 )
-RUN_SETTINGS = ("device", "batch_size", "text_encoder", "cache")
+RUN_SETTINGS = ("device", "backend", "batch_size", "text_encoder", "cache", "keep_memory")
 
 
 @dataclass
@@ -54,8 +54,9 @@ class BatchJob(JobFromValues):
         case_seconds: most time for one case; 0 is no limit.
         threads: processor cores of each worker; 0 divides this machine's, and is 1 on a cluster that is joined.
         device: of the workers; several parted by commas are taken in turn.
-        checkpoint, precision, intensity, threshold, presence, min_volume_ml, largest_components, batch_size,
-            text_encoder, cache, overlay, probabilities, agreement, language, skip_air, scrub: as in ``SegmentJob``.
+        checkpoint, precision, backend, intensity, threshold, presence, min_volume_ml, largest_components, batch_size,
+            text_encoder, cache, overlay, probabilities, agreement, language, skip_air, keep_memory, scrub: as in
+            ``SegmentJob``.
     """
 
     table: str
@@ -73,6 +74,7 @@ class BatchJob(JobFromValues):
     device: str = "auto"
     checkpoint: str | None = None
     precision: str = "fp32"
+    backend: str = "auto"
     intensity: str = "auto"
     threshold: float | None = None
     presence: float | None = None
@@ -86,6 +88,7 @@ class BatchJob(JobFromValues):
     agreement: bool = True
     language: str | None = None
     skip_air: bool = True
+    keep_memory: bool = True
     scrub: str = "shared"
 
     @classmethod
@@ -115,7 +118,7 @@ class BatchJob(JobFromValues):
             raise InputError(f"The number of threads is {self.threads}; give 1 or more, or 0 to divide the cores.")
         if self.attempts < 1:
             raise InputError(f"The number of attempts is {self.attempts}; give 1 or more.")
-        if self.case_seconds < 0:
+        if not self.case_seconds >= 0:
             raise InputError(f"The most seconds for a case are {self.case_seconds:g}; give 0 (no limit) or more.")
         if not self.devices() or (self.engine != "local" and len(self.devices()) > 1):
             raise InputError(f"The device is {self.device!r}; give one, or several parted by commas to local workers.")

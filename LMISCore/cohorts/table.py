@@ -33,6 +33,7 @@ from LMISCore.volumes.files import volume_name
 
 COLUMNS = ("id", "volume", "report", "text", "organ", "checkpoint", "intensity", "language", "force", "spacing")
 LONGEST_ID = 120
+NOMINAL = "nominal"
 DUPLICATE = "duplicate"
 BAD_ROW = "bad_row"
 
@@ -127,6 +128,9 @@ def _row(table: Manifest, number: int) -> Case | Problem:
             f"has the id {identifier[:LONGEST_ID]!r}; expected at most {LONGEST_ID} letters, digits, _, - and ., not "
             "beginning with a point."
         )
+    spacing = record.get("spacing", "").lower()
+    if spacing not in ("", NOMINAL):
+        return wrong(f"has the spacing {spacing[:LONGEST_ID]!r}; expected {NOMINAL}, or nothing where the mm are real.")
     paths = {part: _path(folder, record.get(part)) for part in ("report", "organ", "checkpoint")}
     case = Case(
         identifier,
@@ -136,7 +140,7 @@ def _row(table: Manifest, number: int) -> Case | Problem:
         intensity=record.get("intensity") or None,
         language=record.get("language") or None,
         force=tuple(record.get("force", "").split()),
-        nominal_spacing=record.get("spacing", "").lower() == "nominal",
+        nominal_spacing=spacing == NOMINAL,
         **paths,
     )
     for part, path in (*case.files().items(), ("checkpoint", case.checkpoint)):

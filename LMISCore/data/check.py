@@ -92,6 +92,7 @@ class DataReport:
         return [each for each in self.complaints if each.stops]
 
     def complain(self, kind: str, sentence: str, stops: bool = False) -> None:
+        """Note something that is wrong; ``stops`` says whether a training would end over it."""
         self.complaints.append(Complaint(kind, sentence, stops))
 
 

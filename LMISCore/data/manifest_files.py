@@ -74,15 +74,19 @@ def read_table(path: Path) -> Manifest:
         InputError: if it is no such table.
         MissingDependencyError: for an Excel sheet without openpyxl.
     """
-    if path.suffix == ".jsonl":
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
         return _read_jsonl(path)
-    return _from_cells(path, sheet_rows(path) if path.suffix == ".xlsx" else csv_rows(path))
+    return _from_cells(path, sheet_rows(path) if suffix == ".xlsx" else csv_rows(path))
 
 
 def _from_cells(path: Path, table: Sequence[Sequence[object]]) -> Manifest:
     table = [["" if cell is None else cell for cell in row] for row in table]
     manifest = Manifest(path, [str(cell).strip() for cell in table[0]] if table else [])
     columns = manifest.columns
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise InputError(f"{path} has the column {twice[0]} twice; expected each name once; rename one of them.")
     for number, cells in enumerate(table[1:], start=2):
         if not any(cells):
             continue
@@ -92,6 +96,7 @@ def _from_cells(path: Path, table: Sequence[Sequence[object]]) -> Manifest:
                 f"{_CSV_QUOTES}."
             )
             continue
+        # Not strict: a spreadsheet may leave blank cells beyond the last column.
         manifest.records[number] = {name: str(cell) for name, cell in zip(columns, cells, strict=False)}
     return manifest
 
@@ -113,7 +118,7 @@ def _read_jsonl(path: Path) -> Manifest:
             found = None
         if not isinstance(found, dict) or any(isinstance(value, dict | list) for value in found.values()):
             manifest.problems[number] = (
-                f'{path} row {number} is no JSON object of plain values; expected {{"image": ..., "mask": ...}}.'
+                f'{path} row {number} is no JSON object of plain values; expected {{"column": "value", ...}}.'
             )
             continue
         manifest.records[number] = {str(key): "" if value is None else str(value) for key, value in found.items()}
@@ -170,7 +175,7 @@ def _problem(manifest: Manifest, number: int, record: Mapping[str, str]) -> str:
     if record.get("text") and record.get("report"):
         return f"{place} has both a text and a report; expected one of them."
     report = record.get("report")
-    if report and not (manifest.path.parent / report).is_file():
+    if report and not os.path.isfile(manifest.path.parent / report):
         return f"{place} names the report {report}, but {manifest.path.parent / report} does not exist."
     if record.get("slice") and not record["slice"].isdecimal():
         return f"{place} has the slice {record['slice']!r}; expected a whole number of 0 or more."

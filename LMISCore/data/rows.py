@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,8 @@ class Row:
     def missing(self) -> Iterator[str]:
         """A sentence for each file that is not there."""
         for file in (self.image, self.mask, self.lungs):
-            if file is not None and not file.is_file():
+            # Unlike Path.is_file this answers False for a name too long to look up.
+            if file is not None and not os.path.isfile(file):
                 yield f"{self.place} names {self.named or file.name}, but {file} does not exist."
 
     def pair(self) -> Pair:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def split_manifest(
         raise InputError(
             f"There is no manifest {source}; expected a .csv or .jsonl file; make one with lmis data import."
         )
-    if len(shares) != len(SPLITS) or min(shares) < 0 or sum(shares) <= 0:
+    if len(shares) != len(SPLITS) or not all(0 <= share < inf for share in shares) or sum(shares) <= 0:
         raise InputError(f"The shares are {list(shares)}; expected three numbers of 0 or more, such as 0.7 0.15 0.15.")
     manifest = read_manifest(source)
     rows = rows_of(manifest, pattern)

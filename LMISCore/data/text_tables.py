@@ -40,7 +40,8 @@ def csv_rows(table: Path) -> list[Sequence[object]]:
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.reader(stream))
+            # Strict: an open quote would else swallow all rows after it, other patients' among them.
+            rows: list[Sequence[object]] = list(csv.reader(stream, strict=True))
     except UnicodeDecodeError as error:
         raise InputError(
             f"{table} is not UTF-8 text; expected a table saved as CSV in UTF-8; save it again."
@@ -49,6 +50,10 @@ def csv_rows(table: Path) -> list[Sequence[object]]:
         raise InputError(f"{table} is no CSV table ({error}); expected one saved as CSV in UTF-8.") from error
     except OSError as error:
         raise InputError(f"Cannot read {table}: {error.strerror or error}; check the file and its rights.") from error
+    if rows and len(rows[0]) == 1 and (sign := next((s for s in ";\t" if s in str(rows[0][0])), "")):
+        name = "semicolons" if sign == ";" else "tabs"
+        raise InputError(f"{table} parts its cells by {name}; expected commas; save it as CSV with commas.")
+    return rows
 
 
 def sheet_rows(table: Path) -> list[Sequence[object]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from LMISCore.atomic import atomic_paths, write_json
+from LMISCore.atomic import atomic_paths
 from LMISCore.errors import InputError
 from LMISCore.inference.job_parts import Log, Progress, check_alive, logging_to, read_source, source_path
 from LMISCore.inference.job_values import JobFromValues
@@ -29,7 +30,8 @@ class ExplainJob(JobFromValues):
         text: one sentence, sent to the network as it is.
         maps: names of maps, such as similarity_1; empty takes all that the network has, and the probability.
         out: folder.
-        checkpoint, device, precision, intensity, batch_size, text_encoder, cache: as in ``SegmentJob``.
+        checkpoint, device, precision, backend, intensity, batch_size, text_encoder, cache: as in ``SegmentJob``; inner
+            maps are PyTorch's whatever the backend.
     """
 
     volume: str | None = None
@@ -40,6 +42,7 @@ class ExplainJob(JobFromValues):
     checkpoint: str | None = None
     device: str = "auto"
     precision: str = "fp32"
+    backend: str = "auto"
     intensity: str = "auto"
     batch_size: int | None = None
     text_encoder: str | None = None
@@ -79,9 +82,6 @@ def run_explain_job(
         found = predictor.explain(volume, job.text, job.intensity, list(job.maps) or None, progress)
     check_alive(progress, "writing")
     paths = {name: folder / f"{case}.{name}.nrrd" for name in found}
-    with atomic_paths(list(paths.values())) as temporaries:
-        for name, temporary in zip(paths, temporaries, strict=True):
-            write_volume(temporary, found[name], volume.geometry)
     summary: dict[str, Any] = {
         "case": case,
         "sentence": job.text,
@@ -98,5 +98,9 @@ def run_explain_job(
             for name, path in paths.items()
         ],
     }
-    write_json(folder / f"{case}.maps.json", summary)
+    index = folder / f"{case}.maps.json"
+    with atomic_paths([*paths.values(), index]) as temporaries:
+        for name, temporary in zip(paths, temporaries, strict=False):
+            write_volume(temporary, found[name], volume.geometry)
+        temporaries[-1].write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
     return summary

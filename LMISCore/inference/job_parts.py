@@ -38,7 +38,7 @@ def source_path(volume: str | None, sample: bool) -> Path:
         raise InputError("Both a volume and the sample were asked for; give one of them.")
     if sample:
         return resource("sample", "chest_ct.nrrd")
-    if volume is None:
+    if not volume:
         raise InputError("No volume was given; name an image file or DICOM folder, or ask for the sample.")
     return Path(volume)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from LMISCore.errors import InputError
+from LMISCore.inference.allocator import keep_freed_memory
 from LMISCore.inference.job_parts import Log, Progress, check_alive, logging_to, read_source, source_path
 from LMISCore.inference.job_values import JobFromValues
 from LMISCore.inference.outputs import DEFAULT_FOLDER, check_inputs_kept, output_paths, write_boxes, write_outputs
@@ -35,6 +36,7 @@ class SegmentJob(JobFromValues):
         checkpoint: folder or file; None for the bundled weights.
         device: auto, cpu, cuda, cuda:N, mps.
         precision: fp32, bf16, auto.
+        backend: auto, torch, openvino.
         intensity: auto, hu, picture.
         force: ids of sentences that get a mask whatever their state.
         only: ids of the sentences to run; empty runs all.
@@ -43,7 +45,7 @@ class SegmentJob(JobFromValues):
         min_volume_ml, largest_components: clean-up; 0 is off.
         batch_size: slices at a time.
         text_encoder: name or folder, instead of the card's.
-        cache: folder for text embeddings.
+        cache: folder for text embeddings, and for what ``backend`` compiles.
         overlay: whether to draw the picture.
         probabilities: whether to keep each asked sentence's probabilities beside the masks, in thousandths.
         boxes: write masks and kept probabilities as boxes, for a window to take over quickly, instead of all other
@@ -51,6 +53,7 @@ class SegmentJob(JobFromValues):
         agreement: whether to ask for each finding without its place too, and compare the words with it.
         language: code of the report's language; None tells it by its words.
         skip_air: do not ask slices in HU that show nothing but air.
+        keep_memory: let the process keep freed memory, which is faster; see ``LMISCore.inference.allocator``.
         scrub: of names, dates and numbers: "shared" the files to be passed on (.seg.nrrd, .csv, .png), "all" files,
             or "none".
         nominal_spacing: the volume's mm are not real ones, whatever its file says, so mL must not be claimed.
@@ -64,6 +67,7 @@ class SegmentJob(JobFromValues):
     checkpoint: str | None = None
     device: str = "auto"
     precision: str = "fp32"
+    backend: str = "auto"
     intensity: str = "auto"
     force: tuple[str, ...] = ()
     threshold: float | None = None
@@ -81,6 +85,7 @@ class SegmentJob(JobFromValues):
     agreement: bool = True
     language: str | None = None
     skip_air: bool = True
+    keep_memory: bool = True
     scrub: str = "none"
     boxes: bool = False
 
@@ -106,6 +111,8 @@ def run_segment_job(
 
     started = time.monotonic()
     check_choice(job.scrub)
+    if job.keep_memory:
+        keep_freed_memory()
     check_alive(progress, "reading")
     source = source_path(job.volume, job.sample)
     # Where nothing can be written, or an input would go, that is told before anything is read.
@@ -193,6 +200,10 @@ def _organ(job: SegmentJob, volume: Volume) -> np.ndarray | None:
         raise InputError(
             f"The organ mask {job.organ} does not lie on the volume's grid; give a grey mask of the same size, "
             "spacing, origin and direction."
+        )
+    if organ.array.min() < 0 or (organ.array % 1).any():
+        raise InputError(
+            f"{job.organ} holds grey values, not an organ mask; give a volume of 0 outside the organ and 1 in it."
         )
     return organ.array
 

@@ -92,7 +92,8 @@ def _greyscale(volume: Volume, result: CaseResult) -> tuple[float, float]:
         level, width = WINDOWS[rule.hu_window or "lung"]
         return level - width / 2, level + width / 2
     low, high = (float(value) for value in np.percentile(volume.array, STRETCH))
-    return low, max(high, low + 1e-6)
+    # In single precision, in which they are used, 1e-6 beside a large value is nothing.
+    return low, max(high, low + 1e-6 * max(1.0, abs(low)))
 
 
 def _grey(picture: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

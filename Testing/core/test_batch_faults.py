@@ -104,6 +104,7 @@ def test_a_folder_of_something_else_is_not_written_to(lmis: Run, weights: Path, 
     assert code == 2 and "is a file; give a folder" in told
     code, _, told = lmis("batch", table, "--out", "nothing", *options(weights), "--collect")
     assert code == 2 and "There are no results" in told
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_the_table_itself_is_not_overwritten(lmis: Run, weights: Path, tmp_path: Path) -> None:

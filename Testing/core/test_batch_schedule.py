@@ -190,6 +190,7 @@ def test_on_a_joined_cluster_other_machines_memory_decides() -> None:
         ({"address": "auto"}, "address was given for the local engine"),
         ({"attempts": 0}, "number of attempts is 0"),
         ({"case_seconds": -1.0}, "most seconds for a case are -1"),
+        ({"case_seconds": float("nan")}, "most seconds for a case are nan"),
         ({"threads": -1}, "number of threads is -1"),
         ({"device": "cuda:0,cuda:1", "engine": "ray"}, "The device is"),
         ({"device": " , "}, "The device is"),

@@ -86,6 +86,7 @@ def test_an_id_of_another_case_is_refused_even_in_capitals(
         ({"id": "x" * 121}, "at most 120 letters"),
         ({"organ": "none.nrrd"}, "names the organ"),
         ({"checkpoint": "none.safetensors"}, "names the checkpoint"),
+        ({"spacing": "nominel"}, "has the spacing 'nominel'"),
     ],
 )
 def test_a_bad_row_is_told_and_the_others_stay(
@@ -104,6 +105,10 @@ def test_a_bad_row_is_told_and_the_others_stay(
         ("a,b\n1,2\n", "has the columns a, b"),
         ("volume,report\n", "has no row"),
         ("", "has the columns none"),
+        ("volume;report\na;b\n", "parts its cells by semicolons"),
+        ("volume\treport\na\tb\n", "parts its cells by tabs"),
+        ("volume,volume,report\na,b,c\n", "has the column volume twice"),
+        ('volume,text\na.nrrd,"Infection.\nb.nrrd,Effusion.\n', "unexpected end of data"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_refused(tmp_path: Path, content: str, words: str) -> None:

@@ -72,6 +72,7 @@ def test_a_volume_that_cannot_be_used_is_refused(
         (["--text", "Infection.", "--device", "tpu"], "'tpu' is unknown"),
         (["--text", "Infection.", "--device", "cuda:77"], "cuda:77"),
         (["--text", "Infection.", "--precision", "int8"], "'int8' is unknown"),
+        (["--text", "Infection.", "--backend", "onnx"], "The backend is 'onnx'"),
         (["--text", "Infection.", "--intensity", "mri"], "'mri' is unknown"),
         (["--text", "Infection.", "--checkpoint", "none"], "No checkpoint"),
         (["--text", "Infection.", "--checkpoint", "@empty.txt"], "safetensors"),
@@ -84,6 +85,7 @@ def test_a_volume_that_cannot_be_used_is_refused(
         (["--text", "Infection.", "--organ", "none.nrrd"], "There is no file"),
         (["--text", "Infection.", "--organ", "%elsewhere.nrrd"], "does not lie on the volume's grid"),
         (["--text", "Infection.", "--organ", "%empty_organ.nrrd"], "empty"),
+        (["--text", "Infection.", "--organ", "%chest.nrrd"], "holds grey values, not an organ mask"),
         (["--text", "Infection.", "--out", "@empty.txt/sub"], "is a file, not a folder"),
         (["--text", "Infection.", "--out", "@empty.txt"], "existing file"),
         (["--text", "Infection.", "--out", "result.nii.gz"], "looks like a file"),
@@ -129,6 +131,12 @@ def test_weights_for_8_bit_pictures_refuse_a_ct_in_hounsfield_units(lmis: Run, m
     before = {str(path) for path in tmp_path.rglob("*")}
     result = lmis(*standard(material, "--text", "Infection.", "--checkpoint", folder / "unit.safetensors"))
     refused(result, "expect 8-bit pictures", tmp_path, before)
+
+
+def test_an_empty_name_of_a_volume_is_not_the_folder_one_stands_in(lmis: Run, material: Path, tmp_path: Path) -> None:
+    command = [*standard(material, "--text", "Infection.")]
+    command[1] = ""
+    refused(lmis(*command), "No volume was given", tmp_path, set())
 
 
 def test_an_unknown_or_missing_command_is_exit_code_2(lmis: Run) -> None:

@@ -233,6 +233,9 @@ def test_files_that_are_no_checkpoint_are_refused(tmp_path: Path, state: Ordered
     assert "not a whole PyTorch file" in refusal(tmp_path, tmp_path / "empty.pth.tar")
     (tmp_path / "text.pth.tar").write_text("hello, these are weights")
     assert "not a whole PyTorch file" in refusal(tmp_path, tmp_path / "text.pth.tar")
+    # Read as a pickle it ends in the middle of a number.
+    (tmp_path / "number.pth.tar").write_bytes(b"junk")
+    assert "not a whole PyTorch file" in refusal(tmp_path, tmp_path / "number.pth.tar")
     whole = save(tmp_path / "whole.pth.tar", state).read_bytes()
     for share in (0.01, 0.5, 0.99):
         (tmp_path / "cut.pth.tar").write_bytes(whole[: int(share * len(whole))])

@@ -163,6 +163,12 @@ def test_a_manifest_of_json_lines_is_checked_line_by_line(manifest: Path) -> Non
         read_pairs(path, "Train")
 
 
+@pytest.mark.parametrize("column", ["image", "mask", "lungs"])
+def test_a_name_too_long_to_look_up_is_a_file_that_is_not_there(manifest: Path, column: str) -> None:
+    edit_table(manifest, 0, **{column: "x" * 400 + ".png"})
+    assert any("does not exist" in each.sentence for each in check_data(manifest).stopping)
+
+
 def test_nothing_to_check_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no data set at"):
         check_data(tmp_path / "nowhere")

@@ -136,3 +136,17 @@ def test_check_prints_the_recipe_and_counts_the_data(tmp_path: Path, capsys: pyt
     shown = capsys.readouterr().out
     assert shown.startswith("name: own-data-tirnet\n")
     assert "# Train: 8 pairs, 8 patients, 3 distinct sentences\n# Val: 2 pairs" in shown
+
+
+def test_a_training_says_which_of_its_sentences_the_checkpoint_would_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_languidemedseg(tmp_path / "set")
+    command = ["train", "own-data", f"data.source={source}"]
+    assert main([*command, "--check"]) == 0
+    told = capsys.readouterr().err
+    assert "the checkpoint will know finding, which 3 of 3 sentences of Train do not name" in told
+    assert main([*command, "pairs.names=[infected areas]", "--check"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*command, "text.ignore=true", "--check"]) == 0
+    assert capsys.readouterr().err == ""

@@ -85,8 +85,9 @@ def test_patients_who_are_mixed_already_and_too_few_patients_are_refused(tmp_pat
     edit_table(path, 1, split="Prueba")
     with pytest.raises(InputError, match="row 3 has the split 'Prueba'"):
         split_manifest(path)
-    with pytest.raises(InputError, match="The shares are"):
-        split_manifest(path, shares=(0, 0, 0))
+    for shares in ((0, 0, 0), (float("nan"), 1, 1), (float("inf"), 1, 1)):
+        with pytest.raises(InputError, match="The shares are"):
+            split_manifest(path, shares=shares)
 
 
 def test_a_folder_in_a_published_layout_becomes_a_manifest_with_the_same_pairs(tmp_path: Path) -> None:

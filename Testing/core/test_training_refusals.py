@@ -87,6 +87,24 @@ def test_a_checkpoint_that_is_gone_is_missed(ground: Path, tmp_path: Path) -> No
         train(recipe(ground), tmp_path, "cpu")
 
 
+@pytest.mark.parametrize("content", [b"", b"junk", b"ae", b"PK\3\4 torch"])
+def test_a_state_that_is_damaged_is_told_and_kept(ground: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / STATE).write_bytes(content)
+    with pytest.raises(InputError, match="cannot be resumed"):
+        train(recipe(ground), tmp_path, "cpu")
+    assert (tmp_path / STATE).read_bytes() == content
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_file_in_the_place_of_the_folder_is_told_before_the_data_are_read(
+    ground: Path, tmp_path: Path, resume: bool
+) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(InputError, match="is a file, not a folder"):
+            train(recipe(ground, "data.source=nowhere"), folder, "cpu", resume=resume)
+
+
 def test_a_picture_that_went_missing_is_named_when_a_run_goes_on(ground: Path, tmp_path: Path) -> None:
     source = write_lvit(tmp_path / "set")
     wanted = recipe(ground, f"data.source={source}")
