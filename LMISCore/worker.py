@@ -155,6 +155,7 @@ def report_on(
 def serve(channel: Channel, requests: Requests) -> int:
     """Run the jobs that come on stdin, one after another, until it ends; returns 0."""
     channel.send("started", pid=os.getpid(), version=__version__)
+    from LMISCore.inference.freed_memory import give_back_freed_memory
     from LMISCore.inference.warm import Predictors
 
     predictors = Predictors()
@@ -166,6 +167,10 @@ def serve(channel: Channel, requests: Requests) -> int:
             functools.partial(requests.is_cancelled, request),
             predictors,
         )
+        job = request.get("job")
+        # A table's cases follow one another at once; after other jobs the worker waits for a person.
+        if not isinstance(job, dict) or job.get("task") != "case":
+            give_back_freed_memory()
     return 0
 
 

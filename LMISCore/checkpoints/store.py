@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from LMISCore.checkpoints.files import (
     not_safetensors,
     read_card,
 )
+from LMISCore.checkpoints.tensors import WeightsHash, stored_tensors, tensor_names
 from LMISCore.errors import InputError
 from LMISCore.networks import create_network
 
@@ -68,17 +68,10 @@ class Checkpoint:
 
 
 def weights_hash(state: Mapping[str, Tensor]) -> str:
-    """Sha256 of named tensors: names, shapes and values, in the order of the names.
-
-    Floating values enter as float32, so that the same numbers have the same hash whether they are stored in 16 or 32
-    bits, in one file or in a folder, and whatever the card says of them.
-    """
-    digest = hashlib.sha256()
+    """Sha256 of named tensors, see :class:`WeightsHash`."""
+    digest = WeightsHash()
     for name in sorted(state):
-        tensor = state[name].detach()
-        tensor = (tensor.float() if tensor.is_floating_point() else tensor.long()).cpu().contiguous()
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.add(name, state[name])
     return digest.hexdigest()
 
 
@@ -182,16 +175,31 @@ def load_checkpoint(path: str | Path | None = None, device: str | torch.device =
     """
     files = locate(bundled_checkpoint() if path is None else path)
     card = read_card(files.path)
-    state = _read_tensors(files)
-    network = _rebuild(card, files)
-    fill_network(network, state, str(files.weights))
-    digest = weights_hash(state)
+    names = tensor_names(files.weights)
+    # Without memory of its own: the file's tensors become the network's.
+    with torch.device("meta"):
+        network = _rebuild(card, files)
+    digest = _fill_from_file(network, files, names)
     if card.weights_hash and card.weights_hash != digest:
         raise InputError(
             f"The weights in {files.weights} are not those its card describes (sha256 {digest[:12]}, the card says "
             f"{card.weights_hash[:12]}); the file is damaged or was exchanged, so copy the checkpoint again."
         )
     return Checkpoint(network.eval().to(device), card, files.path, digest)
+
+
+def _fill_from_file(network: nn.Module, files: CheckpointFiles, names: list[str]) -> str:
+    """Give a network on the meta device the file's tensors, one by one; returns their hash."""
+    expected, where = network.state_dict(), str(files.weights)
+    _check_names(set(names), set(expected), where)
+    state: dict[str, Tensor] = {}
+    digest = WeightsHash()
+    for name, tensor in stored_tensors(files.weights, names):
+        _check_tensor(name, tensor, expected[name], where)
+        state[name] = tensor.to(expected[name].dtype, copy=True)
+        digest.add(name, tensor)
+    network.load_state_dict(state, strict=True, assign=True)
+    return digest.hexdigest()
 
 
 def _read_tensors(files: CheckpointFiles) -> dict[str, Tensor]:
@@ -249,22 +257,29 @@ def fill_network(network: nn.Module, state: Mapping[str, Tensor], where: str) ->
 
 def _check_tensors(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
     """Compare names, shapes and kinds with the network's, and look for values that are not finite."""
-    missing, unknown = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    _check_names(state.keys(), expected.keys(), where)
+    for name, tensor in state.items():
+        _check_tensor(name, tensor, expected[name], where)
+
+
+def _check_names(given: Set[str], expected: Set[str], where: str) -> None:
+    missing, unknown = sorted(expected - given), sorted(given - expected)
     if missing or unknown:
         parts = [f"lacks {_names(missing)}"] * bool(missing) + [f"has the unknown {_names(unknown)}"] * bool(unknown)
         raise InputError(f"{where} {' and '.join(parts)}; expected exactly the tensors of its network.")
-    for name, tensor in state.items():
-        wanted = expected[name]
-        if tensor.shape != wanted.shape or tensor.is_floating_point() != wanted.is_floating_point():
-            raise InputError(
-                f"{where} has {name} as {_describe(tensor)}, expected {_describe(wanted)}; "
-                "the weights belong to a network of another size."
-            )
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise InputError(
-                f"{where} has values in {name} that are not finite numbers (or too large for {_kind(tensor)}); "
-                "these weights cannot be used."
-            )
+
+
+def _check_tensor(name: str, tensor: Tensor, wanted: Tensor, where: str) -> None:
+    if tensor.shape != wanted.shape or tensor.is_floating_point() != wanted.is_floating_point():
+        raise InputError(
+            f"{where} has {name} as {_describe(tensor)}, expected {_describe(wanted)}; "
+            "the weights belong to a network of another size."
+        )
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        raise InputError(
+            f"{where} has values in {name} that are not finite numbers (or too large for {_kind(tensor)}); "
+            "these weights cannot be used."
+        )
 
 
 def _describe(tensor: Tensor) -> str:

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from LMISCore.inference.landmarks import THIRDS, Landmarks, thirds_of
 from LMISCore.text.report_types import Finding
@@ -239,6 +238,9 @@ def _size(finding: Finding, facts: MaskFacts) -> Aspect | None:
 
 def _pieces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Label the pieces that touch, corners included; returns labels and the voxels of each."""
+    # 18 MB of modules that a run without this question does without.
+    from scipy import ndimage
+
     labels, number = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
     return labels, np.bincount(labels.ravel(), minlength=number + 1)[1:]
 

@@ -1,8 +1,9 @@
 """Keeping freed memory within the process: large maps then need not be asked of the system, page by page, again.
 
 glibc gives blocks of more than 32 MiB back as soon as they are freed, and zeroed pages for the next one cost a page
-fault each: in a training step on a processor that is up to a third of the time. Pictures one at a time, as inference
-on a processor takes them, stay under that size and gain nothing, so inference leaves the allocator as it is.
+fault each: in a training step on a processor that is up to a third of the time, in a volume's slices one at a time up
+to a sixth, four at a time up to a fifth. Memory then stays at the process's peak, which grows by less than 6 % with
+slices one at a time and up to a third with four; a worker that waits gives it back.
 """
 
 from __future__ import annotations

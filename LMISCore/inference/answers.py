@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from LMISCore.errors import InputError
 from LMISCore.inference.cleanup import Cleanup
 from LMISCore.inference.engine import Engine
 from LMISCore.inference.naming import segment_id, segment_name
@@ -127,3 +128,15 @@ def _absent(row: SentenceResult, why: str) -> None:
         row.state = State.ABSENT
     row.add_reason(why)
     row.colour = None
+
+
+def fraction(what: str, given: float | None, default: float) -> float:
+    """What was given, else the default.
+
+    Raises:
+        InputError: if it is no number from 0 to 1.
+    """
+    value = float(default if given is None else given)
+    if not 0 <= value <= 1:
+        raise InputError(f"The {what} is {value:g}; give a number from 0 to 1.")
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,8 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from LMISCore.errors import OutOfMemoryError
+from LMISCore.inference.backend import Backend
 from LMISCore.inference.devices import DeviceChoice, PrecisionChoice, choose_precision
-from LMISCore.inference.memory import default_batch_size, free_bytes, is_out_of_memory, picture_bytes
+from LMISCore.inference.freed_memory import give_back_freed_memory
+from LMISCore.inference.memory import (
+    default_batch_size,
+    free_bytes,
+    is_out_of_memory,
+    packed_weight_bytes,
+    picture_bytes,
+    weight_bytes,
+    working_bytes,
+)
 from LMISCore.inference.prepared import prepare, runs_under_autocast
 from LMISCore.inference.prepared_network import PreparedNetwork
 from LMISCore.metrics.platt import Platt
@@ -24,18 +35,21 @@ class Engine:
     """A network on a device.
 
     Args:
-        network: in float32. On a processor it runs as a copy (see ``prepared``) and is let go; elsewhere it moves to
-            the device itself.
+        network: in float32. On a processor it runs as a copy (see ``prepared``), elsewhere it moves to the device.
         device, precision: where and in which arithmetic.
         size: (h, w) of pictures.
         batch_size: pictures at a time; None takes what fits.
         calibration: of the card.
         prepared: false runs the network itself on a processor too, with the same masks in float32.
+        backend: what may compute the copy; None leaves it to PyTorch.
+        keep: whether ``network`` stays as it is; false where nobody else needs it, so that it goes layer by layer while
+            a copy is made, and the two are never both in memory.
 
     Attributes:
         network: what runs.
         device: where it runs now and why; the CPU after the device's memory ran out.
         precision: float32, or bfloat16 by the weights or by autocast.
+        weight_bytes: of the network, once it has seen a picture.
         batch_size: pictures at a time; halved each time that memory runs out.
         calibration: of the probabilities, as the card says; slope 1 and offset 0 where it says nothing.
         warnings: what had to give way, in sentences, since the caller last cleared it.
@@ -50,33 +64,64 @@ class Engine:
         batch_size: int | None = None,
         calibration: Platt | None = None,
         prepared: bool = True,
+        backend: Backend | None = None,
+        keep: bool = True,
     ) -> None:
+        self.backend = backend or Backend()
         self.calibration = calibration or Platt()
         self.device = device
         self.precision = precision
         self.size = size
         self.warnings: list[str] = []
+        if keep and (network.training or next(network.parameters()).device.type != device.kind):
+            network, keep = copy.deepcopy(network), False
+        if device.kind == "cpu":
+            give_back_freed_memory()
         self.picture_bytes, self._map_bytes = picture_bytes(network.eval(), size, precision.dtype)
         self.network: Any = network
         self._prepares = prepared
         self._batch_wish = batch_size
-        self._move(device)
+        # Until the first answer: layers bring their weights into another order when they see their first map.
+        self._is_fresh = False
+        self._move(device, keep)
 
-    def _move(self, device: DeviceChoice) -> None:
+    def _move(self, device: DeviceChoice, keep: bool = False) -> None:
         self.device = device
-        self.network = self.network.to(device.device)
-        copy = None
+        prepared = None
         if self._prepares and device.kind == "cpu":
-            copy = prepare(self.network, self.precision.dtype or torch.float32)
-        # Channels last takes a quarter off the encoder's time and a tenth off the decoder's (TIRNet, width 32).
-        self.network = copy or self.network.to(memory_format=torch.channels_last)
+            here = self.network if keep else self.network.to(device.device)
+            prepared = prepare(here, self.precision.dtype or torch.float32, keep)
+        if prepared is None:
+            own = copy.deepcopy(self.network) if keep else self.network
+            # Channels last takes a quarter off the encoder's time and a tenth off the decoder's (TIRNet, width 32).
+            prepared = own.to(device.device).to(memory_format=torch.channels_last)
+        self.network = prepared
+        on_processor = device.kind == "cpu"
+        self.weight_bytes = packed_weight_bytes(prepared, self.size) if on_processor else weight_bytes(prepared)
+        self._is_fresh = on_processor
+        if self._is_fresh:
+            give_back_freed_memory()
         self.batch_size = self._batch_wish or default_batch_size(device.name, self.picture_bytes, self._map_bytes)
+
+    def working_bytes(self, pictures: int, texts: int) -> int:
+        """Memory beside the weights while so many pictures at a time are asked so many sentences."""
+        return working_bytes(self.network, (self.picture_bytes, self._map_bytes), pictures, texts)
+
+    def expect(self, pictures: int, answers: int) -> None:
+        """Let the backend be chosen for a run of so many slices, and answers about them (see ``backend``)."""
+        self.network = self.backend.network_for(self.network, self.size, pictures, answers)
+
+    def show_maps(self) -> None:
+        """From now on outputs have the network's inner maps."""
+        self.network = self.backend.back_to_torch(self.network)
 
     def features(self, pictures: np.ndarray) -> ImageFeatures:
         """Text-free features of pictures ``(B, 3, h, w)`` float32 in [0, 1]."""
         image = torch.from_numpy(pictures).to(self.device.device, memory_format=torch.channels_last)
         with torch.inference_mode(), self._arithmetic():
             features: ImageFeatures = self.network.encode_image(image)
+        if self._is_fresh:
+            give_back_freed_memory()
         return features
 
     def output(self, features: ImageFeatures, states: TextStates) -> NetworkOutput:
@@ -89,6 +134,9 @@ class Engine:
                 output = self.network.decode(features, there.states, there.mask)
             else:
                 output = self.network.decode(features, there.states.expand(count, -1, -1), there.mask.expand(count, -1))
+        if self._is_fresh:
+            give_back_freed_memory()
+            self._is_fresh = False
         return output
 
     def probability(self, features: ImageFeatures, states: TextStates) -> Tensor:

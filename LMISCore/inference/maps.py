@@ -63,6 +63,7 @@ def explain_slices(
             for index, picture in zip(part, values.numpy(), strict=True):
                 target[index] = pictures.frame.restore(picture)
 
+    engine.show_maps()
     engine.in_batches(range(pictures.count), work)
     tracker(pictures.count, "explaining")
     return Explanation({name: pictures.native(values) for name, values in restored.items()}, meanings)

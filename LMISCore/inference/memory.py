@@ -8,12 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from LMISCore.inference.prepared_layers import Convolution
+from LMISCore.inference.prepared_winograd import PATCH
+
 FLOAT = 4
-# Measured as the peak of the resident memory of TIRNet runs on a processor (width 32, 256 x 256, 1 to 8 pictures at a
-# time, 1 to 5 sentences), which these two reproduce to 4 %: tensors of the largest layer's size that are alive together
-# while one picture is decoded, the library's reordered copies among them, and what the library takes once.
+# Tensors of the largest layer's size that are alive together while one picture is decoded by a network as it was
+# trained, and what the library takes once: from the peak of the resident memory of TIRNet runs on a processor.
 WORKING_TENSORS = 15
 LIBRARY_BYTES = 100_000_000
+# The same for prepared networks, which say themselves how many maps are alive (``maps_alive``). Measured with the
+# bundled weights and with RecLMIS and TIRNet at width 64 and 224 x 224 pixels, in float32 and bfloat16, with 1 and 5
+# sentences: the estimate lies 4 to 30 % above the peak. The library's part holds its kernels, the holes that freed maps
+# leave in the heap, and what reading and packing the weights left there.
+PREPARED_LIBRARY_BYTES = 130_000_000
+WINOGRAD_BYTES = 40_000_000
+SENTENCE_BYTES = 4_000_000
 MAP_BYTES = 8 * 1024**2
 
 
@@ -61,6 +70,70 @@ def weight_bytes(network: nn.Module) -> int:
     """Bytes of parameters and buffers, and of weights packed for a kernel."""
     plain = sum(t.numel() * t.element_size() for t in (*network.parameters(), *network.buffers()))
     return plain + sum(int(getattr(module, "packed_bytes", 0)) for module in network.modules())
+
+
+def packed_weight_bytes(network: nn.Module, size: tuple[int, int]) -> int:
+    """Bytes of a network's weights once its layers have packed them for pictures of ``size`` (h, w).
+
+    Filters for Winograd's products take four times the memory of the weights they stand for; which layers will have
+    some is found by one run on a picture of two strides a side. A network that has packed its weights is measured.
+    """
+    total = weight_bytes(network)
+    layers = [module for module in network.modules() if isinstance(module, Convolution)]
+    if any(layer.weight is None for layer in layers) or not any(_is_float3x3(layer) for layer in layers):
+        return total
+    fused = {layer: layer.fused for layer in layers}
+    stride, grows = int(network.stride), 0  # type: ignore[arg-type]
+    scales = [(side + (-side % stride)) / (2 * stride) for side in size]
+
+    def watch(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        nonlocal grows
+        batch, channels, height, width = inputs[0].shape
+        there = (batch, channels, round(height * scales[0]), round(width * scales[1]))
+        assert isinstance(module, Convolution) and module.weight is not None
+        if fused[module] and module.pays_winograd(torch.empty(there, device="meta")):
+            grows += FLOAT * module.weight.numel() * (PATCH**2 - 9) // 9
+
+    handles = [layer.register_forward_pre_hook(watch) for layer in layers]
+    for layer in layers:
+        layer.fused = False
+    try:
+        _run_small(network)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for layer in layers:
+            layer.fused = fused[layer]
+    return total + grows
+
+
+def _is_float3x3(layer: Convolution) -> bool:
+    return layer.weight is not None and layer.weight.dtype == torch.float32 and layer.weight.shape[2:] == (3, 3)
+
+
+def _run_small(network: nn.Module) -> None:
+    side, width = 2 * int(network.stride), int(network.text_width)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, side, side), torch.zeros(1, 2, width), torch.ones(1, 2, dtype=torch.bool))
+
+
+def working_bytes(network: nn.Module, plain: tuple[int, int], pictures: int, texts: int) -> int:
+    """Memory beside the weights while so many pictures at a time are asked so many sentences.
+
+    Args:
+        network: what runs.
+        plain: of :func:`picture_bytes`, for the network as it was trained.
+        pictures: at a time.
+        texts: sentences.
+    """
+    each, largest = plain
+    alive = getattr(network, "maps_alive", None)
+    if alive is None:
+        return LIBRARY_BYTES + pictures * each
+    layers = (module for module in network.modules() if isinstance(module, Convolution))
+    scraps = WINOGRAD_BYTES if any(layer.winograd is not None or _is_float3x3(layer) for layer in layers) else 0
+    each -= (WORKING_TENSORS - int(alive)) * largest
+    return PREPARED_LIBRARY_BYTES + scraps + SENTENCE_BYTES * max(0, texts - 1) + pictures * each
 
 
 def largest_layer_elements(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:

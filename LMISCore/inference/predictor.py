@@ -6,7 +6,6 @@ the text encoder once, whatever the number of slices; only masks stay in memory.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import datetime
 import logging
@@ -21,12 +20,13 @@ from LMISCore import __version__
 from LMISCore.checkpoints.encoder import text_encoder_for
 from LMISCore.checkpoints.store import Checkpoint, load_checkpoint
 from LMISCore.errors import InputError, OutOfMemoryError
-from LMISCore.inference.answers import collect_answers, finish_rows
+from LMISCore.inference.answers import collect_answers, finish_rows, fraction
+from LMISCore.inference.backend import Backend
 from LMISCore.inference.cleanup import Cleanup
 from LMISCore.inference.devices import choose_device, choose_precision
 from LMISCore.inference.engine import Engine
 from LMISCore.inference.maps import Explanation, explain_slices
-from LMISCore.inference.memory import LIBRARY_BYTES, MemoryEstimate, free_bytes, readable_bytes, weight_bytes
+from LMISCore.inference.memory import MemoryEstimate, free_bytes, readable_bytes
 from LMISCore.inference.naming import distinct_names
 from LMISCore.inference.place_free import add_agreements, second_asks
 from LMISCore.inference.plan import Ask, ProgressCallback, Tracker, keep_only, names_levels, plan_rows
@@ -56,10 +56,11 @@ class Predictor:
             multiplies in it.
         encoder: the text encoder, its name or its folder; None takes the one that the card names.
         prepared: false runs the network itself on a processor too, not a copy made for it: slower, with equal masks.
+        backend: "auto", "torch" or "openvino", see ``LMISCore.inference.backend``; graphs are kept in ``cache_folder``.
 
     Raises:
-        InputError: for a wrong checkpoint, device, precision or text encoder.
-        MissingDependencyError: if the text encoder's package is not installed (on first use).
+        InputError: for a wrong checkpoint, device, precision, backend or text encoder.
+        MissingDependencyError: if the text encoder's package (on first use) or the backend's is not installed.
     """
 
     def __init__(
@@ -71,22 +72,26 @@ class Predictor:
         precision: str = "fp32",
         encoder: TextEncoder | str | Path | None = None,
         prepared: bool = True,
+        backend: str = "auto",
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"The batch size is {batch_size}; give 1 or more slices at a time, or leave it out.")
         choice = choose_device(device)
         arithmetic = choose_precision(precision, choice.name)
         if isinstance(checkpoint, Checkpoint):
-            self.checkpoint, network = checkpoint, copy.deepcopy(without_training_parts(checkpoint.network))
+            self.checkpoint, network = checkpoint, without_training_parts(checkpoint.network)
         else:
             loaded = load_checkpoint(checkpoint)
             network = without_training_parts(loaded.network)
-            self.checkpoint = dataclasses.replace(loaded, network=network)
+            # Nothing else holds the loaded network, so a copy of it can take its place layer by layer.
+            self.checkpoint = loaded = dataclasses.replace(loaded, network=network)
         self.card = self.checkpoint.card
         self.vocabulary = Vocabulary.from_card(self.card.vocabulary)
         calibration = Platt.from_card(self.card.calibration)
-        self.engine = Engine(network, choice, arithmetic, self.card.image_size, batch_size, calibration, prepared)
-        if not isinstance(checkpoint, Checkpoint):  # the network that was loaded is let go where a copy runs
+        size, computes = self.card.image_size, Backend(backend, checkpoint, cache_folder, self.checkpoint.hash)
+        given = isinstance(checkpoint, Checkpoint)
+        self.engine = Engine(network, choice, arithmetic, size, batch_size, calibration, prepared, computes, given)
+        if not given:  # the network that was loaded is let go where a copy runs
             self.checkpoint = dataclasses.replace(self.checkpoint, network=self.engine.network)
         self._cache_folder = cache_folder
         self._encoder = encoder
@@ -115,7 +120,7 @@ class Predictor:
     def estimate_memory(
         self, volume: Volume | tuple[int, int, int], sentences: int, keep_probability: bool = False
     ) -> MemoryEstimate:
-        """State how many bytes a run needs beyond the volume itself, before running it.
+        """State how many bytes a run needs beyond the volume, the program and its text encoder, before running it.
 
         Args:
             volume: the volume, or its shape (K, J, I).
@@ -126,8 +131,8 @@ class Predictor:
         voxels = shape[0] * shape[1] * shape[2]
         batch = min(self.engine.batch_size, max(shape))
         return MemoryEstimate(
-            network=weight_bytes(self.engine.network),
-            working=LIBRARY_BYTES + batch * self.engine.picture_bytes,
+            network=self.engine.weight_bytes,
+            working=self.engine.working_bytes(batch, sentences),
             masks=voxels * (sentences + 1) if sentences else 0,
             probabilities=2 * voxels * (sentences + 1) if keep_probability and sentences else 0,
             batch_size=batch,
@@ -177,8 +182,8 @@ class Predictor:
         """
         self._check_reads_text()
         thresholds = {
-            "mask": _fraction("mask threshold", mask_threshold, self.card.thresholds["mask"]),
-            "presence": _fraction("presence threshold", presence_threshold, self.card.thresholds["presence"]),
+            "mask": fraction("mask threshold", mask_threshold, self.card.thresholds["mask"]),
+            "presence": fraction("presence threshold", presence_threshold, self.card.thresholds["presence"]),
         }
         cleanup = cleanup or Cleanup()
         # Findings of another vocabulary would leave clauses in the prompts that these weights must not be asked about.
@@ -204,6 +209,7 @@ class Predictor:
             )
         tracker = Tracker(progress, sum(len(ask.slices) for ask in everything))
         states = self._states(everything, tracker)
+        self.engine.expect(pictures.count, tracker.total)
         kind = pictures.normaliser
         _log.info("Device: %s Precision: %s", self.engine.device.reason, self.engine.precision.reason)
         _log.info("Intensity: %s (%s), convention %s.", kind.kind, pictures.kind_reason, kind.convention)
@@ -336,15 +342,9 @@ class Predictor:
             "cleanup": cleanup.describe(),
             "device": {"name": engine.device.name, "reason": engine.device.reason},
             "precision": {"name": engine.precision.name, "reason": engine.precision.reason},
+            "backend": {"name": engine.backend.name, "reason": engine.backend.reason},
             "batch_size": engine.batch_size,
             "memory_estimate_bytes": estimate.total,
             "torch": torch.__version__,
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
-
-
-def _fraction(what: str, given: float | None, default: float) -> float:
-    value = float(default if given is None else given)
-    if not 0 <= value <= 1:
-        raise InputError(f"The {what} is {value:g}; give a number from 0 to 1.")
-    return value

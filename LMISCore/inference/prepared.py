@@ -20,23 +20,25 @@ from LMISCore.networks.tirnet import ConsistentDetailCompensation, DecoderStage,
 from LMISCore.networks.tmca import TMCA
 
 
-def prepare(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module | None:
-    """A copy that only segments, faster and smaller; ``network`` itself is not changed.
+def prepare(network: nn.Module, dtype: torch.dtype = torch.float32, keep: bool = True) -> nn.Module | None:
+    """A copy that only segments, faster and smaller.
 
     Args:
         network: with weights in float32.
         dtype: float32, with masks equal to the network's, or bfloat16; see :func:`runs_under_autocast`.
+        keep: whether ``network`` stays as it is; if not, it loses each layer's weights as soon as they were copied and
+            is of no use afterwards, unless the result is None.
 
     Returns:
         the copy, or None for a network that has none: one of another class, or with a part taken out.
     """
     with torch.no_grad():
         if isinstance(network, TIRNet) and _is_whole(network):
-            return PreparedTIRNet(network, dtype).eval().requires_grad_(False)
+            return PreparedTIRNet(network, dtype, keep).eval().requires_grad_(False)
         if isinstance(network, RecLMIS):
-            return PreparedRecLMIS(network, dtype).eval().requires_grad_(False)
+            return PreparedRecLMIS(network, dtype, keep).eval().requires_grad_(False)
         if isinstance(network, TMCA):
-            return _slimmed(network, dtype)
+            return _slimmed(copy.deepcopy(without_training_parts(network)) if keep else network, dtype)
     return None
 
 
@@ -56,7 +58,7 @@ def _is_whole(network: TIRNet) -> bool:
 
 def _slimmed(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The same class with normalisations folded in and large weights in ``dtype``."""
-    slim: Any = copy.deepcopy(without_training_parts(network)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    slim: Any = without_training_parts(network).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for module in list(slim.modules()):
         if isinstance(module, nn.Sequential):
             _fold(module, dtype)

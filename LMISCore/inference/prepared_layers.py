@@ -8,7 +8,8 @@ another build of torch) the same arithmetic runs on PyTorch's public functions.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,11 +19,19 @@ from LMISCore.inference.prepared_winograd import LEAST_GAIN, Winograd, gain
 from LMISCore.networks.blocks import ImageEncoder, pad_to_multiple
 
 Activation = Literal["none", "relu", "gelu"]
+Skip = TypeVar("Skip")
+# Output channels that are worked on in double precision at a time.
+PART = 64
 
 
 def fused_kernels(dtype: torch.dtype) -> bool:
     """Whether this build of torch, on this processor, has the oneDNN kernels that take a packed weight."""
-    names = ("_convolution_pointwise", "_convolution_transpose_pointwise", "_reorder_convolution_weight")
+    names = (
+        "_convolution_pointwise",
+        "_convolution_pointwise_",
+        "_convolution_transpose_pointwise",
+        "_reorder_convolution_weight",
+    )
     if not torch.backends.mkldnn.is_available() or not all(hasattr(torch.ops.mkldnn, name) for name in names):
         return False
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -42,9 +51,12 @@ def folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor
     """Weight and bias of the one convolution that does what both do in inference."""
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-    weight = convolution.weight.double() * scale[:, None, None, None]
+    weight = torch.empty_like(convolution.weight, memory_format=torch.contiguous_format)
+    # In parts: in double precision a whole layer would be the largest piece of memory that preparing takes.
+    for part in torch.arange(len(scale)).split(PART):
+        weight[part] = (convolution.weight[part].double() * scale[part, None, None, None]).float()
     bias = 0.0 if convolution.bias is None else convolution.bias.double()
-    return weight.float(), ((bias - norm.running_mean.double()) * scale + norm.bias.double()).float()
+    return weight, ((bias - norm.running_mean.double()) * scale + norm.bias.double()).float()
 
 
 def spread(weight: Tensor) -> Tensor:
@@ -64,7 +76,11 @@ def spread(weight: Tensor) -> Tensor:
         first, middle, last = values.unbind(axis)
         return torch.stack([last, middle + last, first + middle, first], axis)
 
-    return along(along(weight.double(), 2), 3).transpose(0, 1).float()
+    outputs, inputs = weight.shape[:2]
+    found = weight.new_empty(inputs, outputs, 4, 4)
+    for part in torch.arange(outputs).split(PART):
+        found[:, part] = along(along(weight[part].double(), 2), 3).transpose(0, 1).float()
+    return found
 
 
 class Convolution(nn.Module):
@@ -93,7 +109,8 @@ class Convolution(nn.Module):
         self.activation, self.doubling = activation, doubling
         self.padding = 1 if doubling else weight.shape[-1] // 2
         self.out_channels = weight.shape[1 if doubling else 0]
-        self.register_buffer("weight", channels_last(weight.detach().to(dtype, copy=True)))
+        own = torch.empty(weight.shape, dtype=dtype, device=weight.device, memory_format=torch.channels_last)
+        self.register_buffer("weight", own.copy_(weight.detach()))
         self.register_buffer("bias", None if bias is None else bias.detach().to(dtype, copy=True))
         self.packed: Any = None
         self.packed_bytes = 0
@@ -102,8 +119,17 @@ class Convolution(nn.Module):
         self.may_winograd = True
         self.winograd: Winograd | None = None
 
-    def forward(self, x: Tensor, other: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        """Convolve ``x`` and add ``other``, a map like the result; ``bias`` stands for the layer's own."""
+    def forward(
+        self, x: Tensor, other: Tensor | None = None, bias: Tensor | None = None, reuse: bool = False
+    ) -> Tensor:
+        """Convolve ``x`` and add a second map.
+
+        Args:
+            x: the map.
+            other: a map like the result.
+            bias: stands for the layer's own.
+            reuse: whether the result may be written into ``other``, which spares memory for one map.
+        """
         bias = self.bias if bias is None else bias
         if not self.fused or x.device.type != "cpu":
             return self._plain(x, other, bias)
@@ -111,9 +137,9 @@ class Convolution(nn.Module):
             self._pack(x)
         if self.winograd is not None:
             return self.winograd(x, bias, other, self.activation)  # type: ignore[no-any-return]
-        return self._doubled(x, other, bias) if self.doubling else self._fused(x, other, bias)
+        return self._doubled(x, other, bias) if self.doubling else self._fused(x, other, bias, reuse)
 
-    def _fused(self, x: Tensor, other: Tensor | None, bias: Tensor | None) -> Tensor:
+    def _fused(self, x: Tensor, other: Tensor | None, bias: Tensor | None, reuse: bool) -> Tensor:
         pads, ones = [self.padding, self.padding], [1, 1]
         if other is None:
             form = "none" if self.activation == "gelu" else ""
@@ -122,9 +148,11 @@ class Convolution(nn.Module):
             )
             return found
         unary = "relu" if self.activation == "relu" else None
-        found = torch.ops.mkldnn._convolution_pointwise.binary(
-            x, other, self.packed, bias, pads, ones, ones, 1, "add", 1.0, unary, [], None
-        )
+        rest: tuple[Any, ...] = (self.packed, bias, pads, ones, ones, 1, "add", 1.0, unary, [], None)
+        if reuse and not torch.is_grad_enabled():
+            found = torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *rest)
+        else:
+            found = torch.ops.mkldnn._convolution_pointwise.binary(x, other, *rest)
         # The kernel joins a sum with ReLU only.
         if self.activation == "gelu":
             found = F.gelu(found) if torch.is_grad_enabled() else torch.ops.aten.gelu_.default(found)
@@ -162,7 +190,7 @@ class Convolution(nn.Module):
         shape, pads = list(x.shape), [self.padding, self.padding]
         # Ordinary tensors, not those of inference mode, so that the network can be used outside it too.
         with torch.inference_mode(False), torch.no_grad():
-            if self._pays_winograd(x):
+            if self.pays_winograd(x):
                 self.winograd = Winograd(self.weight)
                 self.weight = None
                 return
@@ -175,7 +203,8 @@ class Convolution(nn.Module):
                 self.packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, pads, [1, 1], [1, 1], 1, shape)
         self.weight = None
 
-    def _pays_winograd(self, x: Tensor) -> bool:
+    def pays_winograd(self, x: Tensor) -> bool:
+        """Whether maps like ``x`` are convolved faster by Winograd's products; only their shape is looked at."""
         weight = self.weight
         if weight is None or weight.dtype != torch.float32 or weight.shape[2:] != (3, 3) or not self.may_winograd:
             return False
@@ -185,29 +214,49 @@ class Convolution(nn.Module):
 class PreparedEncoder(nn.Module):
     """The networks' :class:`ImageEncoder` with its normalisations folded in; levels from fine to coarse."""
 
-    def __init__(self, encoder: ImageEncoder, dtype: torch.dtype) -> None:
+    def __init__(self, encoder: ImageEncoder, dtype: torch.dtype, keep: bool = True) -> None:
         super().__init__()
         self.stride = encoder.stride
-        self.stem = folded_convolution(encoder.stem, dtype)
+        self.stem = folded_convolution(encoder.stem, dtype, keep)
         self.stages = nn.ModuleList(
-            nn.ModuleList(folded_convolution(stage[number], dtype) for number in (1, 2))  # type: ignore[index]
+            nn.ModuleList(folded_convolution(stage[number], dtype, keep) for number in (1, 2))  # type: ignore[index]
             for stage in encoder.stages
         )
 
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """The five levels of ``(B, 3, H, W)``."""
+    def forward(self, image: Tensor, of_skips: Sequence[Callable[[Tensor], Skip]]) -> tuple[list[Skip], Tensor]:
+        """Encode ``(B, 3, H, W)``.
+
+        Args:
+            image: of any size.
+            of_skips: what to make of each level but the deepest, from fine to coarse. A level is handed over when it
+                was pooled already and is let go then, so one of them is in memory at a time; it may be written into.
+
+        Returns:
+            what was made of them, and the deepest level.
+        """
         x = self.stem(channels_last(pad_to_multiple(image, self.stride)))
-        levels = [x]
-        for stage in self.stages:
-            x = F.max_pool2d(x, 2)
+        found = []
+        for stage, of_skip in zip(self.stages, of_skips, strict=True):
+            pooled = F.max_pool2d(x, 2)
+            found.append(of_skip(x))
+            x = pooled
             for convolution in stage:  # type: ignore[attr-defined]
                 x = convolution(x)
-            levels.append(x)
-        return levels
+        return found, x
 
 
-def folded_convolution(block: nn.Module, dtype: torch.dtype) -> Convolution:
-    """A ``ConvNormReLU`` as one convolution."""
+def folded_convolution(block: nn.Module, dtype: torch.dtype, keep: bool = True) -> Convolution:
+    """A ``ConvNormReLU`` as one convolution; without ``keep`` the block loses its weights."""
     convolution, norm, _ = block.children()
     assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-    return Convolution(*folded(convolution, norm), activation="relu", dtype=dtype)
+    weight, bias = folded(convolution, norm)
+    let_go(block, keep)
+    return Convolution(weight, bias, activation="relu", dtype=dtype)
+
+
+def let_go(module: nn.Module, keep: bool = False) -> None:
+    """Take a module's weights away unless it is to be kept; whoever else holds them still does."""
+    if not keep:
+        for part in module.modules():
+            for name, _ in list(part.named_parameters(recurse=False)):
+                setattr(part, name, None)

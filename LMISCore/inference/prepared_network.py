@@ -22,7 +22,12 @@ class PreparedNetwork(nn.Module, ABC):
     Args:
         network: what it was made from; it stays as it is, and its options and meanings are taken over.
         dtype: float32, or bfloat16 for weights and maps of more than one channel.
+
+    Attributes:
+        maps_alive: maps of the largest layer's size that take memory at a time, for an estimate; see ``memory``.
     """
+
+    maps_alive: int | None = None
 
     def __init__(self, network: LanguageGuidedNetwork, dtype: torch.dtype) -> None:
         super().__init__()

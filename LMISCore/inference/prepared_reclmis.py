@@ -22,6 +22,7 @@ from LMISCore.inference.prepared_layers import (
     channels_last,
     folded,
     folded_convolution,
+    let_go,
     pixels,
     spread,
 )
@@ -83,27 +84,30 @@ def _largest(x: Tensor) -> Tensor:
 class PreparedStage(nn.Module):
     """A :class:`GatedStage` split into the skip's share and the enlarged map's."""
 
-    def __init__(self, stage: GatedStage, dtype: torch.dtype) -> None:
+    def __init__(self, stage: GatedStage, dtype: torch.dtype, keep: bool = True) -> None:
         super().__init__()
         self.gate = PreparedGate(stage.gate, dtype)
         convolution, norm, _ = stage.first
         assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
         weight, bias = folded(convolution, norm)
+        let_go(stage.first, keep)
         of_skip, of_map = weight[:, : stage.channels], weight[:, stage.channels :]
         self.skip = Convolution(of_skip, bias, dtype=dtype)
         self.doubling = dtype == torch.float32
         self.up = Convolution(spread(of_map) if self.doubling else of_map, None, "relu", dtype, self.doubling)
-        self.second = folded_convolution(stage.second, dtype)
+        self.second = folded_convolution(stage.second, dtype, keep)
 
     def prepare(self, skip: Tensor) -> tuple[Tensor, Tensor]:
-        """The gated skip's share ``(B, C_out, H, W)`` and the gate ``(B, 1, H, W)``."""
+        """The gated skip's share ``(B, C_out, H, W)`` and the gate ``(B, 1, H, W)``; the skip is written into."""
         gate = self.gate(skip)
-        return self.skip(skip * gate.to(skip.dtype)), gate
+        return self.skip(skip.mul_(gate.to(skip.dtype))), gate
 
     def forward(self, x: Tensor, part: Tensor) -> Tensor:
         if not self.doubling:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        out: Tensor = self.second(self.up(x, part))
+        # The enlarged map is let go before the next one comes.
+        x = self.up(x, part)
+        out: Tensor = self.second(x)
         return out
 
 
@@ -113,25 +117,28 @@ class PreparedRecLMIS(PreparedNetwork):
     Args:
         network: in evaluation mode.
         dtype: float32 or bfloat16.
+        keep: false to take the network's weights away as they are copied.
     """
 
-    def __init__(self, network: RecLMIS, dtype: torch.dtype) -> None:
+    maps_alive = 4
+
+    def __init__(self, network: RecLMIS, dtype: torch.dtype, keep: bool = True) -> None:
         super().__init__(network, dtype)
         self.numbers = network.STAGES
         self.hides_padding = network.padding == "masked"
-        self.encoder = PreparedEncoder(network.encoder, dtype)
+        self.encoder = PreparedEncoder(network.encoder, dtype, keep)
         self.text_scaling = copy.deepcopy(network.text_scaling)
         self.text_projection = copy.deepcopy(network.text_projection)
         self.interactor = copy.deepcopy(network.interactor).to(dtype)
+        let_go(network.interactor, keep)
         self.stages = nn.ModuleList(
-            PreparedStage(stage, dtype) for stage in network.decoder if isinstance(stage, GatedStage)
+            PreparedStage(stage, dtype, keep) for stage in network.decoder if isinstance(stage, GatedStage)
         )
         assert network.head.bias is not None
         self.head = Convolution(network.head.weight, network.head.bias, dtype=dtype)
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
-        *skips, deepest = self.encoder(image.to(self.dtype))
-        prepared = [stage.prepare(skip) for stage, skip in zip(reversed(self.stages), skips, strict=True)]  # type: ignore[operator]
+        prepared, deepest = self.encoder(image.to(self.dtype), [stage.prepare for stage in reversed(self.stages)])
         parts, gates = zip(*prepared, strict=True)
         size = (image.shape[-2], image.shape[-1])
         return ImageFeatures((*parts, deepest, *gates), size)

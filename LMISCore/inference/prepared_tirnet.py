@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from LMISCore.inference.prepared_layers import Convolution, PreparedEncoder, pixels
+from LMISCore.inference.prepared_layers import Convolution, PreparedEncoder, let_go, pixels
 from LMISCore.inference.prepared_network import PreparedNetwork
 from LMISCore.networks.blocks import crop
 from LMISCore.networks.normalised_product import GROUP_EPS
@@ -118,7 +118,7 @@ class PreparedStage(nn.Module):
         """Detail and centred key ``(B, C, H, W)`` of a skip, and the key's scale ``(B, C, 1, 1)``."""
         detail = self.skip(skip)
         if not self.joined_detail:
-            detail = detail - F.avg_pool2d(detail, 3, stride=1, padding=1)
+            detail = detail.sub_(F.avg_pool2d(detail, 3, stride=1, padding=1))
         key, scale = self.key(detail)
         return detail, key, scale[:, :, None, None]
 
@@ -137,7 +137,8 @@ class PreparedStage(nn.Module):
         positive = F.avg_pool2d(similarity, 3, stride=1, padding=1).sigmoid()
         negative = (-self.beta * similarity).sigmoid()
         factor = (1 + self.rho * positive) * (1 - self.kappa * negative) + self.gamma
-        base = self.second(self.first(x.mul_(factor.to(x.dtype))))
+        x = self.first(x.mul_(factor.to(x.dtype)))
+        base = self.second(x)
         # Maps of full resolution are let go as soon as they are read: they are most of the memory that a picture takes.
         del low, x, factor
         query, scale = self.query(base)
@@ -146,8 +147,12 @@ class PreparedStage(nn.Module):
         del query
         weight = (self.steepness * agreement.float()).sigmoid().view_as(positive)
         detail = detail * weight.to(detail.dtype)
-        features = self.of_base(base, self.of_detail(detail, self.of_light(positive.to(base.dtype))))
+        # One map takes up the three shares of the gate's input, one after the other.
+        features = self.of_light(positive.to(base.dtype))
+        features = self.of_detail(detail, features, reuse=True)
+        features = self.of_base(base, features, reuse=True)
         gate = self.gate(features).float().sigmoid()
+        del features
         maps = {
             "similarity": similarity,
             "positive": positive,
@@ -184,21 +189,25 @@ class PreparedTIRNet(PreparedNetwork):
     Args:
         network: in evaluation mode.
         dtype: float32 or bfloat16.
+        keep: false to take the network's weights away as they are copied.
     """
 
-    def __init__(self, network: TIRNet, dtype: torch.dtype) -> None:
+    maps_alive = 8
+
+    def __init__(self, network: TIRNet, dtype: torch.dtype, keep: bool = True) -> None:
         super().__init__(network, dtype)
         self.numbers = network.STAGES
-        self.encoder = PreparedEncoder(network.encoder, dtype)
-        self.stages = nn.ModuleList(
-            PreparedStage(stage, dtype) for stage in network.decoder if isinstance(stage, DecoderStage)
-        )
+        self.encoder = PreparedEncoder(network.encoder, dtype, keep)
+        self.stages = nn.ModuleList()
+        for stage in network.decoder:
+            assert isinstance(stage, DecoderStage)
+            self.stages.append(PreparedStage(stage, dtype))
+            let_go(stage, keep)
         self.text = SentenceReader(network)
         self.head = Convolution(network.head.weight, network.head.bias, dtype=dtype)
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
-        *skips, deepest = self.encoder(image.to(self.dtype))
-        prepared = [stage.prepare(skip) for stage, skip in zip(reversed(self.stages), skips, strict=True)]  # type: ignore[operator]
+        prepared, deepest = self.encoder(image.to(self.dtype), [stage.prepare for stage in reversed(self.stages)])
         size = (image.shape[-2], image.shape[-1])
         return ImageFeatures((*(tensor for stage in prepared for tensor in stage), deepest), size)
 

@@ -29,6 +29,8 @@ FEWEST_PATCHES = 32
 # slower a multiply-add is in 36 smaller products; from times of 64 to 512 channels on maps of 14 to 224 pixels.
 COST_IN, COST_OUT, COST_PRODUCT = 3800, 1900, 1.15
 LEAST_GAIN = 1.05
+# Output channels whose filters are worked out in double precision at a time.
+PART = 64
 
 
 @functools.cache
@@ -87,8 +89,12 @@ class Winograd(nn.Module):
         super().__init__()
         self.out_channels = len(weight)
         patches, filters, results = transforms()
-        products = torch.einsum("ik,ockl,jl->ijco", filters, weight.detach().double(), filters)
-        self.register_buffer("filters", products.flatten(0, 1).float().contiguous())
+        found = weight.new_empty(PATCH**2, weight.shape[1], self.out_channels)
+        # In parts: in double precision a whole layer's would be eight times as large as its weights.
+        for part in torch.arange(self.out_channels).split(PART):
+            products = torch.einsum("ik,ockl,jl->ijco", filters, weight[part].detach().double(), filters)
+            found[:, :, part] = products.flatten(0, 1).float()
+        self.register_buffer("filters", found)
         self.register_buffer("of_patch", torch.kron(patches, patches).float())
         self.register_buffer("of_results", torch.kron(results, results).float())
 

@@ -20,6 +20,7 @@ class NetworkSettings(Protocol):
     batch_size: int | None
     text_encoder: str | None
     cache: str | None
+    backend: str
 
 
 class Predictors:
@@ -40,20 +41,25 @@ class Predictors:
         cache: str | None = None,
         precision: str = "fp32",
         text_encoder: str | None = None,
+        backend: str = "auto",
     ) -> Predictor:
         """The predictor of these settings; arguments and errors are those of :class:`Predictor`."""
         stamps = (_stamp(checkpoint), _stamp(text_encoder))
-        key = (checkpoint, device, batch_size, cache, precision, text_encoder, stamps)
+        key = (checkpoint, device, batch_size, cache, precision, text_encoder, backend, stamps)
         if self._kept is None or key != self._key:
             # Freed before the next is loaded: two networks need not fit.
             self._key = self._kept = None
-            self._kept = Predictor(checkpoint, device, batch_size, cache, precision=precision, encoder=text_encoder)
+            self._kept = Predictor(
+                checkpoint, device, batch_size, cache, precision=precision, encoder=text_encoder, backend=backend
+            )
             self._key = key
         return self._kept
 
     def of(self, job: NetworkSettings) -> Predictor:
         """The predictor that a job's settings name; errors are those of :class:`Predictor`."""
-        return self.get(job.checkpoint, job.device, job.batch_size, job.cache, job.precision, job.text_encoder)
+        return self.get(
+            job.checkpoint, job.device, job.batch_size, job.cache, job.precision, job.text_encoder, job.backend
+        )
 
     def forget_sentences(self, keep: int) -> None:
         """After a run that asked something: keep only the last ``keep`` sentences met, so that memory stays bounded."""

@@ -144,6 +144,7 @@ def measured(part: str, name: str, options: argparse.Namespace) -> Any:
     if part == "volume":
         return child("volume", **known, slices=options.slices, base_slices=options.base_slices, rounds=1)
     if part == "memory":
+        child("store", **known)
         found = {what: child("memory", **known, what=what) for what in MEMORY}
         found["volume"] = child("volume_memory", **known, slices=options.slices)
         return found
@@ -175,6 +176,7 @@ def measure(question: dict[str, Any]) -> Any:
         "teach": speed_measures.teach,
         "one_image": speed_measures.one_image,
         "sentences": speed_measures.sentences,
+        "store": speed_measures.store,
         "memory": speed_measures.memory,
         "growth": speed_measures.growth,
         "volume": speed_volumes.volume,

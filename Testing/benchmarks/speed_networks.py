@@ -22,6 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from LMISCore.inference.devices import choose_precision
+from LMISCore.inference.openvino_network import OpenVINONetwork, graphs_of, installed
 from LMISCore.inference.prepared import prepare, runs_under_autocast
 from LMISCore.inference.prepared_layers import Convolution
 from LMISCore.inference.prepared_network import PreparedNetwork
@@ -296,7 +297,15 @@ def switches(with_compile: bool) -> list[Switch]:
         found.append(Switch("torch.compile, fp32", "path", path(torch.float32, compiled=True)))
         if choose_precision("auto", "cpu").dtype is not None:
             found.append(Switch("torch.compile, bf16", "path", path(bf16, compiled=True)))
+            found += [Switch("OpenVINO, bf16", "path", _openvino)] if installed() else []
     return found
+
+
+def _openvino(network: Any, encoder: TextEncoder, image: Tensor) -> Run:
+    call, size = Prepared(network, encoder, torch.bfloat16), (image.shape[-2], image.shape[-1])
+    graphs, _ = graphs_of(call.network, lambda: Prepared(network, encoder, torch.bfloat16).network, size, None)
+    call.network = OpenVINONetwork(call.network, graphs, size)
+    return _under(torch.inference_mode, lambda: call(image, SENTENCES[0]))
 
 
 def _under(context: Callable[[], Any], call: Run) -> Run:

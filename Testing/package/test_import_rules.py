@@ -48,7 +48,14 @@ TORCH_FREE = [
 HEAVY = {"torch", "transformers", "scipy", "SimpleITK", "slicerio"}
 
 # Import name -> the extra that brings it: only inside a function, so that the base installation works without.
-EXTRAS = {"openpyxl": "train", "tqdm": "train", "matplotlib": "plots", "pydicom": "dicom", "ray": "cluster"}
+EXTRAS = {
+    "openpyxl": "train",
+    "tqdm": "train",
+    "matplotlib": "plots",
+    "pydicom": "dicom",
+    "ray": "cluster",
+    "openvino": "openvino",
+}
 # Import name -> distribution, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 # Parts of a listed package's own interface.
