@@ -32,6 +32,9 @@ from LMISCore.networks.tirnet import (
     TIRNet,
 )
 
+# Squares of 1 MB at a time.
+SQUARES = 2**18
+
 
 class ReadText(NamedTuple):
     """What one stage needs of a sentence: unit vector ``(B, C)`` and tilt ``(B, 4)`` or None, both over 0.1."""
@@ -78,7 +81,12 @@ def _pixel_mean(x: Tensor) -> Tensor:
 
 def _square_mean(x: Tensor) -> Tensor:
     """Mean of the squares over a picture's pixels, ``(B, C)`` float32."""
-    return _pixel_mean(x * x)
+    if x.dtype != torch.float32:
+        return _pixel_mean(x * x)
+    # A few rows at a time, so that the squares stay in the cache.
+    rows = max(1, SQUARES // (x.shape[1] * x.shape[3]))
+    sums = [(part * part).sum((2, 3)) for part in x.split(rows, 2)]
+    return torch.stack(sums).sum(0) / (x.shape[2] * x.shape[3])
 
 
 class PreparedStage(nn.Module):

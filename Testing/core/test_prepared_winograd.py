@@ -109,7 +109,7 @@ def test_a_convolution_takes_the_products_in_float32_where_they_pay_and_lets_its
 @pytest.mark.parametrize("name", ["reclmis", "tirnet"])
 def test_a_network_told_so_takes_no_products_and_gives_the_same_logits(name: str) -> None:
     torch.manual_seed(3)
-    network: Any = create_network(name, text_width=12, width=16).eval()
+    network: Any = create_network(name, text_width=12, width=32).eval()
     image, states, mask = torch.rand(1, 3, 112, 112), torch.randn(1, 5, 12), torch.ones(1, 5, dtype=torch.bool)
     taken, logits = [], []
     for allowed in (False, True):

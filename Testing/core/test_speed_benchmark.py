@@ -94,7 +94,7 @@ def test_ratios_and_shares_are_those_of_best_and_median() -> None:
 
 def test_products_are_counted_as_they_run(encoder: nets.RandomClip) -> None:
     torch.manual_seed(1)
-    network: Any = create_network("tirnet", width=16, text_width=512, variant="release").eval()
+    network: Any = create_network("tirnet", width=32, text_width=512, variant="release").eval()
     image = torch.rand(1, 3, 112, 112)
     counts = {}
     for winograd in (False, True):
