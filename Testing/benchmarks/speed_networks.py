@@ -244,6 +244,14 @@ class Switch:
     build: Callable[[Any, TextEncoder, Tensor], Run]
 
 
+# Rows that differ by the convolutions' kernels, which only copies of a class of their own can choose.
+WITH_A_CHOICE_OF_KERNELS = (
+    "prepared copy, public functions, fp32",
+    "prepared copy, packed kernels, fp32",
+    "prepared copy, public functions, bf16",
+)
+
+
 def switches(with_compile: bool) -> list[Switch]:
     """The base first, each switch alone on it, then the paths that join them."""
     bf16 = torch.bfloat16
