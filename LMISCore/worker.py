@@ -155,7 +155,7 @@ def report_on(
 def serve(channel: Channel, requests: Requests) -> int:
     """Run the jobs that come on stdin, one after another, until it ends; returns 0."""
     channel.send("started", pid=os.getpid(), version=__version__)
-    from LMISCore.inference.freed_memory import give_back_freed_memory
+    from LMISCore.inference.allocator import give_back_freed_memory
     from LMISCore.inference.warm import Predictors
 
     predictors = Predictors()

@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,7 @@ def measured(network: PreparedNetwork, size: tuple[int, int]) -> Seconds:
             network.decode_read(features, text)
             times.append(time.perf_counter())
             if number:
-                best = [min(old, end - start) for old, start, end in zip(best, times, times[1:], strict=False)]
+                best = [min(old, end - start) for old, (start, end) in zip(best, pairwise(times), strict=True)]
     return Seconds(*best)
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from LMISCore.errors import OutOfMemoryError
+from LMISCore.inference.allocator import give_back_freed_memory
 from LMISCore.inference.backend import Backend
 from LMISCore.inference.devices import DeviceChoice, PrecisionChoice, choose_precision
-from LMISCore.inference.freed_memory import give_back_freed_memory
 from LMISCore.inference.memory import (
     default_batch_size,
     free_bytes,

@@ -100,7 +100,8 @@ def run_explain_job(
     }
     index = folder / f"{case}.maps.json"
     with atomic_paths([*paths.values(), index]) as temporaries:
-        for name, temporary in zip(paths, temporaries, strict=False):
+        *of_maps, of_index = temporaries
+        for name, temporary in zip(paths, of_maps, strict=True):
             write_volume(temporary, found[name], volume.geometry)
-        temporaries[-1].write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
+        of_index.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
     return summary

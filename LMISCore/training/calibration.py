@@ -39,7 +39,7 @@ def fit_calibration(
     for start in range(0, len(chosen), BATCH):
         some = chosen[start : start + BATCH]
         images = torch.stack([clean_picture(item, convention) for item in some])
-        found = probabilities(network, images, [item.places.report for item in some], cache, device)
+        found = probabilities(network, images, [item.places.report for item in some], cache, device).cpu()
         for item, probability in zip(some, found, strict=True):
             (top, left), (height, width) = item.frame.corner, item.frame.inner
             inside = probability.double()[top : top + height, left : left + width]

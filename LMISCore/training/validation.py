@@ -26,6 +26,7 @@ MASK_THRESHOLD = 0.5
 BATCH = 8
 
 
+@torch.inference_mode()
 def probabilities(
     network: nn.Module,
     images: Tensor,
@@ -34,20 +35,7 @@ def probabilities(
     device: torch.device,
     calibration: Platt | None = None,
 ) -> Tensor:
-    """Probabilities ``(B, h, w)`` float32 on the CPU for pictures ``(B, 3, h, w)`` with one sentence each."""
-    return _probabilities(network, images, sentences, cache, device, calibration).cpu()
-
-
-@torch.inference_mode()
-def _probabilities(
-    network: nn.Module,
-    images: Tensor,
-    sentences: Sequence[str],
-    cache: EmbeddingCache,
-    device: torch.device,
-    calibration: Platt | None = None,
-) -> Tensor:
-    """The same on the device."""
+    """Probabilities ``(B, h, w)`` float32 on the device for pictures ``(B, 3, h, w)`` with one sentence each."""
     text = sent_text(cache.states(sentences), device)
     images = sent(images, device).contiguous(memory_format=torch.channels_last)
     logits: Tensor = network(images, text.states, text.mask).logits
@@ -75,7 +63,7 @@ def overlap(
     for start in range(BATCH * processes.rank, len(slices), BATCH * processes.size):
         some = slices[start : start + BATCH]
         images = torch.stack([clean_picture(item, convention) for item in some])
-        found = _probabilities(network, images, [item.places.report for item in some], cache, device)
+        found = probabilities(network, images, [item.places.report for item in some], cache, device)
         for frame in dict.fromkeys(item.frame for item in some):
             own = [row for row, item in enumerate(some) if item.frame == frame]
             truth = sent(torch.from_numpy(np.stack([some[row].places.lesion for row in own])), device)

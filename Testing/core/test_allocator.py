@@ -17,7 +17,7 @@ from LMISCore import worker
 from LMISCore.cli.main import build_parser
 from LMISCore.cli.network_arguments import segment_settings
 from LMISCore.errors import InputError
-from LMISCore.inference import allocator, freed_memory, jobs
+from LMISCore.inference import allocator, jobs
 from LMISCore.inference.jobs import SegmentJob
 
 # Frees and takes the same 64 MiB ten times, touching them; says how many pages the system had to hand out.
@@ -74,7 +74,7 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 WAITING = """
 import ctypes, sys
 from LMISCore.inference.allocator import keep_freed_memory
-from LMISCore.inference.freed_memory import give_back_freed_memory
+from LMISCore.inference.allocator import give_back_freed_memory
 assert keep_freed_memory()
 def held():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 // 10**6
@@ -125,7 +125,7 @@ def test_a_serving_worker_gives_memory_back_where_it_then_waits(
     task: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[bool] = []
-    monkeypatch.setattr(freed_memory, "give_back_freed_memory", lambda: given.append(True))
+    monkeypatch.setattr(allocator, "give_back_freed_memory", lambda: given.append(True))
     sent: list[str] = []
     channel = SimpleNamespace(send=lambda line, **values: sent.append(line))
     jobs_left = [{"id": "1", "job": {"task": task, "no such key": 1}}]

@@ -19,7 +19,7 @@ from checkpoint_makers import make_card
 from obedient import one_thread  # noqa: F401
 
 from LMISCore.checkpoints.store import save_checkpoint
-from LMISCore.inference import freed_memory
+from LMISCore.inference import allocator
 from LMISCore.inference.devices import DeviceChoice, choose_precision
 from LMISCore.inference.engine import Engine
 from LMISCore.inference.memory import packed_weight_bytes, weight_bytes
@@ -82,7 +82,7 @@ print(json.dumps([resident("VmHWM") - before, said]))
 
 def child(program: str, argument: str) -> list[float]:
     """What a program in a process of its own prints."""
-    environment = {key: value for key, value in os.environ.items() if key not in freed_memory.SET_BY_USER}
+    environment = {key: value for key, value in os.environ.items() if key not in allocator.VARIABLES}
     environment["OMP_NUM_THREADS"] = "1"
     run = [sys.executable, "-c", program, argument]
     done = subprocess.run(run, env=environment, capture_output=True, encoding="utf-8", check=True)
@@ -172,7 +172,7 @@ FREEING = (
     PROCESS
     + """
 import ctypes
-from LMISCore.inference.freed_memory import give_back_freed_memory
+from LMISCore.inference.allocator import give_back_freed_memory
 library = ctypes.CDLL(None)
 library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 library.free.argtypes = [ctypes.c_void_p]
@@ -196,17 +196,17 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     assert less > 50 or not given
 
 
-@pytest.mark.parametrize("name", freed_memory.SET_BY_USER)
+@pytest.mark.parametrize("name", allocator.VARIABLES)
 def test_an_allocator_that_the_user_has_set_is_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
     monkeypatch.setattr(ctypes, "CDLL", lambda name: pytest.fail("the library was asked"))
-    assert not freed_memory.give_back_freed_memory()
+    assert not allocator.give_back_freed_memory()
 
 
 def test_another_c_library_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in freed_memory.SET_BY_USER:
+    for name in allocator.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     other = SimpleNamespace(malloc_trim=lambda size: pytest.fail("was asked"))
     monkeypatch.setattr(ctypes, "CDLL", lambda name: other)
-    assert not freed_memory.give_back_freed_memory()
+    assert not allocator.give_back_freed_memory()

@@ -58,7 +58,7 @@ def test_slices_of_several_shapes_are_measured_as_one_by_one(
         slices.append(replace(item, places=places, frame=Frame((side, side), item.frame.size)))
     assert len(slices) > validation.BATCH
     # The picture itself as the answer: it has edges everywhere, which the weights of no training have not.
-    monkeypatch.setattr(validation, "_probabilities", lambda network, images, *given: images[:, 0])
+    monkeypatch.setattr(validation, "probabilities", lambda network, images, *given: images[:, 0])
     found = validation.overlap(trainer.averaged, slices, "unit", trainer.cache, trainer.device)
     alone = []
     for item in slices:
