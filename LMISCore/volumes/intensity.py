@@ -18,6 +18,7 @@ import numpy as np
 
 from LMISCore.errors import InputError
 from LMISCore.volumes.framing import Frame
+from LMISCore.volumes.local_rank import local_rank
 
 Kind = Literal["hu", "picture"]
 
@@ -67,24 +68,17 @@ def stretch(array: np.ndarray, low: float | None = None, high: float | None = No
 
 
 def equalise(picture: np.ndarray) -> np.ndarray:
-    """Local histogram equalisation of a grey picture ``(h, w)`` in [0, 1] by SimpleITK; ``(h, w)`` in [0, 1].
+    """Local histogram equalisation of a grey picture ``(h, w)`` in [0, 1], in 256 levels; ``(h, w)`` in [0, 1].
 
     Source: Stark, IEEE Trans. Image Processing 9(5), 2000, with alpha = beta = 0 (classical adaptive
     equalisation): a pixel's value becomes its rank among its neighbours, which no gamma or contrast change alters.
     """
-    import SimpleITK as sitk
-
     height, width = picture.shape
-    radius = [max(1, round(width * EQUALISATION_RADIUS)), max(1, round(height * EQUALISATION_RADIUS))]
-    # The filter keeps a table of all grey values in sight: with 256 levels it takes a tenth of the time it takes with
-    # unrounded floats (0.14 s against 1.4 s for 192x192 on the reference machine).
-    levels = np.round(np.clip(picture, 0, 1) * np.float32(255)) / np.float32(255)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(levels, dtype=np.float32))
-    ranked: np.ndarray = sitk.GetArrayFromImage(sitk.AdaptiveHistogramEqualization(image, radius, 0.0, 0.0))
-    # The filter spreads the ranks over the picture's own range, not over [0, 1].
-    low, high = float(levels.min()), float(levels.max())
-    unit: np.ndarray = ((ranked - low) / (high - low)).clip(0, 1) if high > low else np.zeros_like(ranked)
-    return unit.astype(np.float32)
+    radius = max(1, round(height * EQUALISATION_RADIUS)), max(1, round(width * EQUALISATION_RADIUS))
+    levels = np.round(np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
+    if levels.min() == levels.max():
+        return np.zeros(picture.shape, np.float32)
+    return local_rank(levels, radius).astype(np.float32)
 
 
 @dataclass(frozen=True)
