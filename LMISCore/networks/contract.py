@@ -60,3 +60,8 @@ class LanguageGuidedNetwork(nn.Module, ABC):
         """Segment B images ``(B, 3, H, W)`` in [0, 1] with one sentence each."""
         check_inputs(image, text_states, text_mask, self.text_width)
         return self.decode(self.encode_image(image), text_states, text_mask, generator)
+
+    def traceable(self) -> tuple[tuple[nn.Module, str], ...]:
+        """Modules and those of their methods that a compiler can follow from end to end: nothing in them is drawn from
+        a generator, and no shape depends on a value."""
+        return (self, "encode_image"), (self, "decode")

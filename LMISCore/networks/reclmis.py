@@ -249,11 +249,14 @@ class RecLMIS(LanguageGuidedNetwork):
     ) -> NetworkOutput:
         """Segment what one sentence per image says; tokens to hide and dropout follow ``generator``."""
         with drawing_from(generator if self.training else None, text_states.device):
-            return self._decode(features, text_states, text_mask, generator)
+            logits, maps, tokens = self.segment(features, text_states, text_mask)
+            compared = self.auxiliary(tokens, generator) if self.training and self.auxiliary is not None else {}
+        return NetworkOutput(logits, maps, compared)
 
-    def _decode(
-        self, features: ImageFeatures, text_states: Tensor, text_mask: Tensor, generator: torch.Generator | None
-    ) -> NetworkOutput:
+    def segment(
+        self, features: ImageFeatures, text_states: Tensor, text_mask: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor], Tokens]:
+        """Logits ``(B, 1, H, W)``, the explanation maps, and the tokens that the training-only half compares."""
         stages = len(self.STAGES)
         parts, deepest, gates = features.levels[:stages], features.levels[stages], features.levels[stages + 1 :]
         tokens, looked_at = self.join(deepest, text_states, text_mask)
@@ -264,10 +267,14 @@ class RecLMIS(LanguageGuidedNetwork):
         maps = {"attention": attention} | {
             f"gate_{number}": gate for number, gate in zip(self.STAGES, reversed(gates), strict=True)
         }
-        compared: dict[str, Tensor] = {}
-        if self.training and self.auxiliary is not None:
-            compared = self.auxiliary(tokens, generator)
-        return NetworkOutput(crop(self.head(x), features.size), maps, compared)
+        return crop(self.head(x), features.size), maps, tokens
+
+    def traceable(self) -> tuple[tuple[nn.Module, str], ...]:
+        """Its halves for image and sentence, and what the training-only half does with tokens that were drawn."""
+        own: tuple[tuple[nn.Module, str], ...] = (self, "encode_image"), (self, "segment")
+        if self.auxiliary is None:
+            return own
+        return *own, (self.auxiliary, "rebuild")
 
     def stripped(self) -> RecLMIS:
         """The same network without its training-only half; it shares its tensors with this one, or is this one."""

@@ -114,12 +114,13 @@ class Auxiliary(nn.Module):
         if hidden_patches is None:
             hidden_patches = draw_hidden(patches_log, self.options.hide_patches, None, generator)
         weights = words_log.exp(), patches_log.exp()
-        found = self._rebuild(tokens, weights, hidden_words, hidden_patches)
+        found = self.rebuild(tokens, weights, hidden_words, hidden_patches)
         return found | self._contrast(tokens, *weights)
 
-    def _rebuild(
+    def rebuild(
         self, tokens: Tokens, weights: tuple[Tensor, Tensor], hidden_words: Tensor, hidden_patches: Tensor
     ) -> dict[str, Tensor]:
+        """Images from words and words from images, with what they are compared to; arguments as in ``forward``."""
         options = self.options
         mask = tokens.mask if options.padding == "masked" else None
         words = tokens.words.masked_fill(hidden_words.unsqueeze(-1), 0)

@@ -118,13 +118,16 @@ def build_optimiser(recipe: TrainingRecipe, parameters: Iterable[nn.Parameter]) 
     return kind(known, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
 
 
-def recomputes(wished: str, network: nn.Module, device: torch.device) -> bool:
+def recomputes(recipe: TrainingRecipe, network: nn.Module, device: torch.device) -> bool:
     """Whether maps are made again: "always", "never", or "auto", which is where it was measured to save memory.
 
-    A network says so of itself by ``RECOMPUTES``. TIRNet does not: it would keep less, but its process grew larger.
+
+    A network says so of itself by ``RECOMPUTES``. TIRNet does not: it would keep less, but its process grew larger. A
+    compiler decides by itself what to keep.
     """
-    measured = device.type == "cpu" and getattr(network, "RECOMPUTES", False)
-    return wished == "always" or (wished == "auto" and measured)
+    if recipe.recompute != "auto":
+        return recipe.recompute == "always"
+    return device.type == "cpu" and recipe.compile == "never" and getattr(network, "RECOMPUTES", False)
 
 
 def rate_at(step: int, recipe: TrainingRecipe) -> float:

@@ -110,7 +110,8 @@ class TrainingRecipe:
     ``batch``, and ``sync_batch_norm`` normalises over all of it instead of over each process's share. ``fused`` updates
     the weights in one pass over each tensor, which rounds otherwise than PyTorch's plain loop does. ``recompute`` makes
     cheap maps again on the way back instead of keeping them: less memory, the same gradients but for rounding; "auto"
-    does so for RecLMIS on the CPU, where it was measured.
+    does so for RecLMIS on the CPU, where it was measured. ``compile`` lets PyTorch's compiler rewrite the network,
+    which takes minutes at the first step and rounds otherwise.
     """
 
     steps: int = 1000
@@ -134,6 +135,7 @@ class TrainingRecipe:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     sync_batch_norm: bool = True
     recompute: Literal["auto", "always", "never"] = "auto"
+    compile: Literal["always", "never"] = "never"
     seed: int = 3407
 
 

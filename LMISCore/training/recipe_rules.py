@@ -67,6 +67,8 @@ def _training(recipe: Recipe) -> Iterator[Rule]:
         yield _rule(f"training.{key}", value, value >= 0, "0 or more")
     yield _rule("training.decay", training.decay, 0 < training.decay <= 1, "above 0 and at most 1")
     yield _rule("training.ema", training.ema, 0 <= training.ema < 1, "from 0 up to, but not, 1")
+    both = training.compile == training.recompute == "always"
+    yield _rule("training.recompute", training.recompute, not both, "auto or never beside training.compile=always")
     # What both NumPy's and torch's generators take.
     yield _rule("training.seed", training.seed, 0 <= training.seed < 2**63, "0 or more, below 2 to the 63rd")
 

@@ -114,6 +114,11 @@ def read_state(folder: Path, content: bytes) -> State:
         raise _unusable(path, str(error).splitlines()[0].rstrip(".") if str(error) else "damaged") from error
 
 
+def forget(folder: Path) -> None:
+    """Remove a run's state, if it has one."""
+    (folder / NAME).unlink(missing_ok=True)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove half-written files that a kill left in a run's folder; they may be as large as the state."""
     for path in folder.glob(".*.writing-*"):

@@ -26,6 +26,7 @@ from LMISCore.text.cache import EmbeddingCache
 from LMISCore.training.answering import Answering, exchanging, fit_text, padded, spread, update_average
 from LMISCore.training.card import build_card
 from LMISCore.training.choices import NOTHING_CHOSEN, Chosen, choose_on_val
+from LMISCore.training.compiling import compile_network, require_compiler
 from LMISCore.training.curves import TensorBoard, write_curves
 from LMISCore.training.data_check import read_split
 from LMISCore.training.datasets import Batch, BatchMaker, Slice
@@ -39,8 +40,7 @@ from LMISCore.training.resuming import require_same_data, require_same_recipe
 from LMISCore.training.run_log import RunLog
 from LMISCore.training.sending import sent, sent_text
 from LMISCore.training.splits import describe_splits, load_splits
-from LMISCore.training.state import NAME as STATE_NAME
-from LMISCore.training.state import State, read_state, remove_leftovers, save_state, state_bytes
+from LMISCore.training.state import State, forget, read_state, remove_leftovers, save_state, state_bytes
 from LMISCore.training.validation import overlap
 
 Progress = Callable[[int, int, str], object]
@@ -97,6 +97,7 @@ class Trainer:
         choice = choose_device(processes.device(device))
         self.device = choice.device
         self.precision = choose_precision(recipe.training.precision, choice.name)
+        require_compiler(recipe.training, self.device)
         self.cache = EmbeddingCache(build_encoder(recipe, choice.name))
         # Seeds the initial weights; batches have generators of their own.
         torch.manual_seed(recipe.training.seed)
@@ -111,14 +112,14 @@ class Trainer:
         if not names_checkpoint(recipe.network.initial):
             fit_text(self.network, BatchMaker(self.train, recipe), self.cache, self.device)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
+        compile_network(self.network, recipe.training)
         self.optimiser = build_optimiser(recipe.training, self.network.parameters())
         self.started = processes.size
         self.answering = self._answering()
         self.readings = Readings(self.device, self.folder / CHECKPOINT_NAME)
-        self.step = 0
+        self.step, self.seconds = 0, 0.0
         self.best: dict[str, Any] = {"dice": -1.0, "step": 0}
         self.seen: set[str] = set()
-        self.seconds = 0.0
         self._since = self._saved = self._drawn = time.perf_counter()
         if state is not None:
             self._resume(state)
@@ -167,7 +168,7 @@ class Trainer:
         remove_leftovers(self.folder)
         if self.step == 0:
             # A run begun anew must not go on from the state of the one before when it is killed early.
-            (self.folder / STATE_NAME).unlink(missing_ok=True)
+            forget(self.folder)
             self.log.begin()
         else:
             self.log.keep_until(self.step)
@@ -184,7 +185,7 @@ class Trainer:
         self.answering = spread(self._answering(), self.device, recipe.sync_batch_norm, probe)
 
     def _answering(self) -> Any:
-        recompute = recomputes(self.recipe.training.recompute, self.network, self.device)
+        recompute = recomputes(self.recipe.training, self.network, self.device)
         return Answering(self.network, self.precision.dtype, recompute)
 
     def _state_is_due(self) -> bool:

@@ -106,6 +106,7 @@ def run(options: argparse.Namespace, result: dict[str, Any], keep: Callable[[], 
                 keep()
         if "gpu" in result and "gpu" in parts:
             found["gpu"] = child("gpu_images", **shared(name, options), rounds=5, with_compile=not options.quick)
+            found["gpu training"] = child("gpu_training", name=name, rounds=3, with_compile=not options.quick)
             keep()
         if "release" in parts or (options.release and not options.only):
             if not options.release or not options.release_network:
@@ -132,9 +133,9 @@ def measured(part: str, name: str, options: argparse.Namespace) -> Any:
     """One part of one network."""
     quick = options.quick
     known = shared(name, options)
+    # torch.compile needs a C++ compiler.
+    compiles = not quick and not options.no_compile and shutil.which("g++") is not None
     if part == "one-image":
-        # torch.compile needs a C++ compiler.
-        compiles = not quick and not options.no_compile and shutil.which("g++") is not None
         found = child("one_image", **known, rounds=4 if quick else 8, with_compile=compiles)
         # The same with the allocator's settings in the environment, which a process must be started with.
         found["allocator"] = child("one_image", **known, rounds=4, with_compile=False, environment=LIBC)
@@ -152,8 +153,11 @@ def measured(part: str, name: str, options: argparse.Namespace) -> Any:
         from speed_training import SETTINGS
 
         rows: dict[str, list[Any]] = {}
-        # The base again at the end: a machine that slows down shows in it.
-        for what in [*(SETTINGS if options.switches else TRAINED), "base"]:
+        wanted = [what for what in SETTINGS if options.switches or what in TRAINED]
+        if not compiles:
+            wanted = [what for what in wanted if SETTINGS[what].recipe.compile == "never"]
+        # In turns, and the base again at the end: a machine that slows down shows in it.
+        for what in [*wanted * (1 if quick else 2), "base"]:
             found = child("train", name=name, what=what, steps=1 if quick else 2, batch=8, size=224)
             rows.setdefault(what, []).append(found)
         return rows
@@ -186,6 +190,7 @@ def measure(question: dict[str, Any]) -> Any:
         "curve": speed_training.curve,
         "gpu_ceilings": speed_gpu.gpu_ceilings,
         "gpu_images": speed_gpu.gpu_images,
+        "gpu_training": speed_gpu.gpu_training,
         "release": speed_release.released,
     }
     return known[part](**question)

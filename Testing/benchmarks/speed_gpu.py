@@ -16,7 +16,9 @@ from typing import Any
 
 import speed_networks as nets
 import torch
+from speed_count import gflop
 from speed_measures import picture
+from speed_training import SETTINGS, Steps
 from torch import Tensor
 
 from LMISCore.inference.prepared import prepare
@@ -123,7 +125,7 @@ def _images(name: str, weights: str, rounds: int, device: str, with_compile: boo
             if with_compile:
                 nets.compile_frozen(copy)
                 add(f"torch.compile, {label}", partial(_ask, copy, many, states, mask), count, False)
-    return {"rows": rows, "gflop": nets.gflop(lambda: base(image, sentence))}
+    return {"rows": rows, "gflop": gflop(lambda: base(image, sentence))}
 
 
 def _ask(model: Any, images: Tensor, states: Tensor, mask: Tensor) -> Tensor:
@@ -133,3 +135,33 @@ def _ask(model: Any, images: Tensor, states: Tensor, mask: Tensor) -> Tensor:
 
 def _arithmetic(device: str, cast: bool) -> AbstractContextManager[Any]:
     return torch.autocast(torch.device(device).type, torch.bfloat16) if cast else nullcontext()
+
+
+def gpu_training(
+    name: str, rounds: int, device: str = "cuda", with_compile: bool = True, batch: int = 8, size: int = nets.SIZE
+) -> dict[str, dict[str, float]]:
+    """Pictures a second that training takes, and the device's peak memory in MB, by every switch.
+
+    Args:
+        name: of the network.
+        rounds: the best of so many is taken, each the mean of three steps.
+        device: "cuda"; another one to try the function, which then says no memory.
+        with_compile: also with ``training.compile``.
+        batch, size: pictures of a step and their side.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for label, setting in SETTINGS.items():
+        # The C library's allocator has no part in a GPU's memory.
+        if setting.allocator and setting.recipe.compile == "never":
+            continue
+        if setting.recipe.compile == "always" and not with_compile:
+            continue
+        run = Steps(name, setting, batch, size, device=device)
+        given = run.data()
+        on_gpu = device.startswith("cuda")
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
+        seconds = seconds_of(partial(run.step, given), device, rounds)
+        peak = torch.cuda.max_memory_allocated(device) / 1e6 if on_gpu else float("nan")
+        found[label] = {"pictures a second": batch / seconds, "peak": peak}
+    return found

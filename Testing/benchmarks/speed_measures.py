@@ -13,6 +13,7 @@ from typing import Any
 import speed_networks as nets
 import torch
 from segment_benchmark import made_up_chest
+from speed_count import gflop, gflop_of_products
 from torch import Tensor
 
 from LMISCore.checkpoints.card import Card
@@ -164,9 +165,9 @@ def one_image(name: str, weights: str, rounds: int, with_compile: bool) -> dict[
         "ready_seconds": made,
         "flipped": {key: float((mask != expected).float().mean()) for key, mask in masks.items()},
         "positive": float(expected.float().mean()),
-        "gflop": nets.gflop(lambda: base(image, nets.SENTENCES[0])),
-        "gflop_needed": nets.gflop(lambda: plain(image, nets.SENTENCES[0])),
-        "gflop_products": nets.gflop_of_products(best.network, lambda: best(image, nets.SENTENCES[0])),
+        "gflop": gflop(lambda: base(image, nets.SENTENCES[0])),
+        "gflop_needed": gflop(lambda: plain(image, nets.SENTENCES[0])),
+        "gflop_products": gflop_of_products(best.network, lambda: best(image, nets.SENTENCES[0])),
     }
 
 

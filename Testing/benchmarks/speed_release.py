@@ -9,6 +9,7 @@ from typing import Any
 
 import speed_networks as nets
 import torch
+from speed_count import gflop
 from speed_measures import interleaved, picture
 
 
@@ -55,4 +56,4 @@ def released(
         "base": run(lambda: base(image, nets.SENTENCES[0])),
         "prepared copy, Winograd, fp32": run(lambda: best(image, nets.SENTENCES[0])),
     }
-    return {"seconds": interleaved(runs, rounds), "gflop": nets.gflop(lambda: model(*given))}
+    return {"seconds": interleaved(runs, rounds), "gflop": gflop(lambda: model(*given))}

@@ -67,6 +67,14 @@ def _gpu(result: dict[str, Any], found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _gpu_training(result: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    lines = ["| training on the GPU | pictures a second | times the base | peak, MB |", "| --- | --- | --- | --- |"]
+    for name, row in found.items():
+        rate = row["pictures a second"]
+        lines.append(f"| {name} | {rate:.1f} | {rate / found[BASE]['pictures a second']:.2f} | {row['peak']:.0f} |")
+    return lines
+
+
 def _masks(found: dict[str, Any]) -> list[str]:
     rows = [
         f"Bundled weights, {found['slices']} slices and {found['sentences']} sentences of the sample "
@@ -204,6 +212,7 @@ TABLES = {
     "growth": _growth,
     "release": _released,
     "gpu": _gpu,
+    "gpu training": _gpu_training,
 }
 
 

@@ -17,7 +17,12 @@ from LMISCore.inference.devices import choose_precision
 from LMISCore.losses import LOSSES
 from LMISCore.networks import create_network
 from LMISCore.networks.recompute import autocast, recomputing
+from LMISCore.training.compiling import compile_network
 from LMISCore.training.parts import recomputes
+from LMISCore.training.recipe import TrainingRecipe
+
+PLAIN = TrainingRecipe(recompute="never")
+COMPILED = TrainingRecipe(compile="always")
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Setting:
     bf16: bool = False
     fused: bool = False
     allocator: bool = False
-    recompute: bool = False
+    recipe: TrainingRecipe = PLAIN
 
 
 SETTINGS = {
@@ -37,11 +42,12 @@ SETTINGS = {
     "bf16 autocast": Setting(bf16=True),
     "fused AdamW": Setting(fused=True),
     "allocator": Setting(allocator=True),
-    "maps made again": Setting(recompute=True),
+    "maps made again": Setting(recipe=TrainingRecipe(recompute="always")),
     "all but the allocator, maps kept": Setting(channels_last=True, bf16=True, fused=True),
-    "all but the allocator": Setting(channels_last=True, bf16=True, fused=True, recompute=True),
+    "all but the allocator": Setting(channels_last=True, bf16=True, fused=True, recipe=TrainingRecipe()),
     "all, maps kept": Setting(channels_last=True, bf16=True, fused=True, allocator=True),
-    "all": Setting(channels_last=True, bf16=True, fused=True, allocator=True, recompute=True),
+    "all, compiled": Setting(channels_last=True, bf16=True, fused=True, allocator=True, recipe=COMPILED),
+    "all": Setting(channels_last=True, bf16=True, fused=True, allocator=True, recipe=TrainingRecipe()),
 }
 
 
@@ -54,27 +60,37 @@ class Steps:
         batch, size: pictures and their side.
         width: C; the papers' is 64.
         seed: of weights and of what the network draws.
+        device: where the steps are made.
     """
 
     def __init__(
-        self, name: str, setting: Setting, batch: int, size: int, width: int = nets.WIDTH, seed: int = 0
+        self,
+        name: str,
+        setting: Setting,
+        batch: int,
+        size: int,
+        width: int = nets.WIDTH,
+        seed: int = 0,
+        device: str = "cpu",
     ) -> None:
         torch.manual_seed(seed)
         options: dict[str, Any] = {} if name == "tmca" else {"width": width, "variant": "release"}
         if name == "tmca" and width != nets.WIDTH:
             options = {"width": width, "depths": [1, 1, 2, 1], "embedding": 32}
-        network: Any = create_network(name, text_width=512, **options).train()
+        network: Any = create_network(name, text_width=512, **options).train().to(device)
         if setting.channels_last:
             network = network.to(memory_format=torch.channels_last)
+        compile_network(network, setting.recipe)
         self.network = network
         self.loss = LOSSES[name]()
         self.setting = setting
-        self.dtype = choose_precision("auto", "cpu").dtype if setting.bf16 else None
+        self.dtype = choose_precision("auto", torch.device(device).type).dtype if setting.bf16 else None
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(parameters, 3e-4, fused=setting.fused)
         self.draw = torch.Generator().manual_seed(100)
         self.batch, self.size = batch, size
-        self.inside = torch.Generator().manual_seed(seed)
+        self.device = torch.device(device)
+        self.inside = torch.Generator(device).manual_seed(seed)
 
     def data(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pictures with a bright square on one side, and a sentence's states that say which side the mask has."""
@@ -94,15 +110,16 @@ class Steps:
         pictures = images.expand(-1, 3, -1, -1).contiguous()
         if self.setting.channels_last:
             pictures = pictures.contiguous(memory_format=torch.channels_last)
-        return pictures, states, torch.ones(b, nets.LENGTH, dtype=torch.bool), masks
+        given = pictures, states, torch.ones(b, nets.LENGTH, dtype=torch.bool), masks
+        return tuple(tensor.to(self.device) for tensor in given)  # type: ignore[return-value]
 
     def step(self, given: tuple[Tensor, Tensor, Tensor, Tensor]) -> float:
         """One update; its loss."""
         images, states, mask, truth = given
         self.optimiser.zero_grad(set_to_none=True)
-        again = self.setting.recompute and recomputes("auto", self.network, images.device)
+        again = recomputes(self.setting.recipe, self.network, self.device)
         with recomputing(again):
-            with autocast("cpu", self.dtype):
+            with autocast(self.device.type, self.dtype):
                 output = self.network(images, states, mask, self.inside)
             total, _ = self.loss(output, truth)
         total.backward()

@@ -21,6 +21,7 @@ from training_makers import recipe
 from LMISCore.networks import reclmis_auxiliary
 from LMISCore.text.cache import EmbeddingCache
 from LMISCore.text.states import TextStates
+from LMISCore.training import compiling
 from LMISCore.training import trainer as trainer_module
 from LMISCore.training.datasets import BatchMaker
 from LMISCore.training.distributed import ALONE, Processes
@@ -69,6 +70,7 @@ CASES = {
     "reclmis_release": Case((SMALL_RECLMIS + ", variant: release}}",), slow=True),
     "reclmis_no_contrast": Case((SMALL_RECLMIS + "}}", "loss={contrastive: 0, text: 0, image: 0}"), slow=True),
     "tmca": Case((SMALL_TMCA,)),
+    "tirnet_compiled_shared_norms": Case(("training.compile=always",), held=False),
 }
 
 
@@ -100,6 +102,8 @@ def make_exact(patch: pytest.MonkeyPatch, ground: Path) -> None:
     patch.setattr(trainer_module, "EmbeddingCache", lambda encoder: shared)
     patch.setattr(trainer_module, "build_network", network)
     patch.setattr(trainer_module, "build_optimiser", lambda given, parameters: torch.optim.SGD(parameters, lr=0.1))
+    # What is compared is the exchange around traced graphs, not a compiler's rounding.
+    patch.setattr(compiling, "BACKEND", "eager")
     patch.setattr(EmbeddingCache, "states", double_states)
     patch.setattr(BatchMaker, "batch", double_batch)
     patch.setattr(reclmis_auxiliary, "draw_hidden", third)

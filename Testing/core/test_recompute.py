@@ -16,6 +16,7 @@ from LMISCore.networks import create_network, recompute
 from LMISCore.networks.recompute import recomputable, recomputing
 from LMISCore.networks.sparing import max_pool, norm_relu, rectified_maximum, rectified_mean
 from LMISCore.training.parts import recomputes
+from LMISCore.training.recipe import TrainingRecipe
 
 NETWORKS = [("reclmis", "default"), ("reclmis", "release"), ("tirnet", "default"), ("tirnet", "release")]
 
@@ -143,9 +144,10 @@ def test_normalisation_with_relu_passes_the_numerical_check_of_gradients() -> No
 def test_maps_are_made_again_where_that_was_measured_to_save_memory_or_where_it_is_asked() -> None:
     reclmis, tirnet = (create_network(name, width=8, text_width=16) for name in ("reclmis", "tirnet"))
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert recomputes("auto", reclmis, cpu) and not recomputes("never", reclmis, cpu)
-    assert not recomputes("auto", tirnet, cpu) and not recomputes("auto", reclmis, cuda)
-    assert recomputes("always", tirnet, cpu) and recomputes("always", reclmis, cuda)
+    auto, always, never = (TrainingRecipe(recompute=wish) for wish in ("auto", "always", "never"))
+    assert recomputes(auto, reclmis, cpu) and not recomputes(never, reclmis, cpu)
+    assert not recomputes(auto, tirnet, cpu) and not recomputes(auto, reclmis, cuda)
+    assert recomputes(always, tirnet, cpu) and recomputes(always, reclmis, cuda)
 
 
 def test_outside_nothing_is_made_again() -> None:

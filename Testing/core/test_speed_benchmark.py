@@ -14,6 +14,7 @@ import speed_report
 import speed_training
 import torch
 from obedient import one_thread  # noqa: F401
+from speed_count import gflop, gflop_of_products
 
 from LMISCore.inference.devices import choose_precision
 from LMISCore.inference.prepared_layers import Convolution
@@ -35,7 +36,7 @@ def small(name: str, weights: Path | None = None, slim: bool = False) -> Any:
 @pytest.mark.parametrize("name", sorted(nets.RELEASED_GFLOP))
 def test_the_base_does_the_released_amount_of_work(name: str, encoder: nets.RandomClip) -> None:
     base = nets.Base(nets.build(name), encoder)
-    counted = nets.gflop(lambda: base(torch.rand(1, 3, nets.SIZE, nets.SIZE), nets.SENTENCES[0]))
+    counted = gflop(lambda: base(torch.rand(1, 3, nets.SIZE, nets.SIZE), nets.SENTENCES[0]))
     assert counted == pytest.approx(nets.RELEASED_GFLOP[name], rel=0.02)
 
 
@@ -46,7 +47,7 @@ def test_a_base_without_its_text_tower_and_its_dead_work_counts_less(encoder: ne
     known = nets.Base(network, encoder, text_once=True)
     known(image, nets.SENTENCES[0])
     alive = nets.Base(network, encoder, dead_work=False)
-    counts = [nets.gflop(lambda run=run: run(image, nets.SENTENCES[0])) for run in (whole, known, alive)]  # type: ignore[misc]
+    counts = [gflop(lambda run=run: run(image, nets.SENTENCES[0])) for run in (whole, known, alive)]  # type: ignore[misc]
     assert counts[1] < counts[0] and counts[2] < counts[0]
 
 
@@ -100,10 +101,10 @@ def test_products_are_counted_as_they_run(encoder: nets.RandomClip) -> None:
     for winograd in (False, True):
         call = nets.Prepared(network, encoder, torch.float32, winograd=winograd)
         call(image, nets.SENTENCES[0])
-        counts[winograd] = nets.gflop_of_products(call.network, lambda call=call: call(image, nets.SENTENCES[0]))  # type: ignore[misc]
+        counts[winograd] = gflop_of_products(call.network, lambda call=call: call(image, nets.SENTENCES[0]))  # type: ignore[misc]
     plain = nets.Prepared(network, encoder, torch.float32, fused=False)
     plain(image, nets.SENTENCES[0])
-    needed = nets.gflop(lambda: plain(image, nets.SENTENCES[0]))
+    needed = gflop(lambda: plain(image, nets.SENTENCES[0]))
     assert counts[False] == pytest.approx(needed, rel=1e-6)
     assert (counts[True] < 0.99 * needed) == any(layer.winograd is not None for layer in convolutions(call.network))
 

@@ -52,6 +52,20 @@ def test_every_path_counts_images_and_marks_what_the_base_marks(small: None) -> 
     assert found["gflop"] > 0
 
 
+def test_training_is_timed_by_every_switch_but_the_allocator_of_the_processor() -> None:
+    found = speed_gpu.gpu_training("tmca", 1, "cpu", with_compile=False, batch=2, size=32)
+    assert list(found) == [
+        "base",
+        "channels last",
+        "bf16 autocast",
+        "fused AdamW",
+        "maps made again",
+        "all but the allocator, maps kept",
+        "all but the allocator",
+    ]
+    assert all(row["pictures a second"] > 0 for row in found.values())
+
+
 def test_ceilings_are_rates_of_this_device() -> None:
     found = speed_gpu.gpu_ceilings("cpu", 1, side=64)
     assert set(found) == {"fp32", "bf16", "copy"} and all(rate > 0 for rate in found.values())
@@ -67,11 +81,20 @@ def test_the_page_says_what_was_measured_on_a_gpu_or_that_nothing_was() -> None:
     result = {
         "machine": machine,
         "gpu": {"name": "a GPU", "fp32": 1000.0, "bf16": 20000.0, "copy": 500.0},
-        "networks": {"tirnet": {"gpu": {"rows": rows, "gflop": 50.0}}},
+        "networks": {
+            "tirnet": {
+                "gpu": {"rows": rows, "gflop": 50.0},
+                "gpu training": {
+                    "base": {"pictures a second": 100.0, "peak": 4000.0},
+                    "all, compiled": {"pictures a second": 400.0, "peak": 2000.0},
+                },
+            }
+        },
     }
     page = speed_report.markdown(result)
     assert "GPU (a GPU): matrix products 1000 GFLOP/s in float32, 20000 in bfloat16; copy 500 GB/s." in page
     assert "| base | 10.0 | 1.00 | 50.0 % | 0.000 % |" in page
+    assert "| all, compiled | 400.0 | 4.00 | 2000 |" in page
     assert "| prepared copy, bf16, 8 at a time | 50.0 | 5.00 | 12.5 % | 0.100 % |" in page
 
 
