@@ -6,6 +6,7 @@ relative to outside; BS asks the shade map to be dark inside (background suppres
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -75,10 +76,11 @@ class MSISLoss:
             mask: ``(B, H, W)`` in {0, 1}; it is resized to each stage by nearest neighbour.
         """
         target = as_target(mask, output.logits)
+        padded = _padded(target, [output.maps[name].shape[-2:] for name in output.maps])
         contrast, suppression = [], []
         for name, negative_logits in output.intermediates.items():
             similarity = output.maps[name.replace("negative_logits", "similarity")]
-            stage_mask = F.interpolate(target, size=similarity.shape[-2:], mode="nearest")
+            stage_mask = F.interpolate(padded, size=similarity.shape[-2:], mode="nearest")
             contrast.append(region_contrast(similarity, stage_mask))
             suppression.append(background_suppression(negative_logits, stage_mask))
         terms = {
@@ -92,3 +94,12 @@ class MSISLoss:
             terms["presence"] = presence_loss(output.logits, target)
             total = total + self.presence * terms["presence"]
         return total, terms
+
+
+def _padded(mask: Tensor, sizes: Sequence[Sequence[int]]) -> Tensor:
+    """A mask ``(B, 1, H, W)`` in the size that the network's maps cover: its picture padded to its stride.
+
+    Logits are cropped to the picture, the maps are not. The picture's edge values are repeated, so the mask's are too.
+    """
+    bottom, right = (max([0, *(size[axis] - mask.shape[axis - 2] for size in sizes)]) for axis in (0, 1))
+    return F.pad(mask, (0, right, 0, bottom), mode="replicate") if bottom or right else mask

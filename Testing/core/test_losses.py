@@ -11,6 +11,7 @@ import torch
 from LMISCore.losses import MSISLoss, dice_bce_loss, soft_dice_loss
 from LMISCore.losses.msis import background_suppression, region_contrast
 from LMISCore.networks.outputs import NetworkOutput
+from LMISCore.networks.tirnet import TIRNet
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +100,19 @@ def test_total_is_the_weighted_sum_of_its_terms() -> None:
     total, terms = MSISLoss(segmentation=2.0, rgc=3.0, bs=0.25)(output, mask)
     expected = 2 * terms["segmentation"] + 3 * terms["rgc"] + 0.25 * terms["bs"]
     torch.testing.assert_close(total, expected)
+
+
+def test_light_is_judged_where_the_picture_lies_when_its_sides_are_no_multiple_of_the_stride() -> None:
+    torch.manual_seed(0)
+    network = TIRNet(width=4, text_width=8).train()
+    image, states, words = torch.rand(1, 3, 40, 24), torch.randn(1, 3, 8), torch.ones(1, 3, dtype=torch.bool)
+    mask = torch.zeros(1, 40, 24)
+    mask[:, 32:, :8] = 1
+    # The network pads the picture to 48 x 32 by repeating its edges; so is this one padded, its mask beside it.
+    whole_image = torch.nn.functional.pad(image, (0, 8, 0, 8), mode="replicate")
+    whole_mask = torch.zeros(1, 48, 32)
+    whole_mask[:, 32:, :8] = 1
+    _, cropped = MSISLoss()(network(image, states, words), mask)
+    _, whole = MSISLoss()(network(whole_image, states, words), whole_mask)
+    torch.testing.assert_close(cropped["rgc"], whole["rgc"])
+    torch.testing.assert_close(cropped["bs"], whole["bs"])
