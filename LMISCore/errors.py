@@ -6,6 +6,16 @@ keeps its traceback.
 
 from __future__ import annotations
 
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "alloc_failed",
+    "allocation_failed",
+    "invalid buffer size",
+)
+
 
 class LMISError(Exception):
     """Base of all errors a user can mend; ``kind`` is the word the worker protocol reports."""
@@ -35,3 +45,15 @@ class Cancelled(LMISError):
     """The caller's progress callback asked to stop; nothing was written."""
 
     kind = "cancelled"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on any device.
+
+    What PyTorch raises is a RuntimeError, told by its words: its class for accelerators, a plain one for the processor,
+    and plain ones for what cuBLAS, cuDNN and Metal ask for themselves.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)

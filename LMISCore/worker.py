@@ -41,7 +41,7 @@ from LMISCore import __version__
 from LMISCore.cohorts.batch_job import BatchJob, run_batch_job
 from LMISCore.cohorts.case_job import CaseJob, run_case_job
 from LMISCore.cohorts.memory_job import MemoryJob, run_memory_job
-from LMISCore.errors import Cancelled, InputError, LMISError
+from LMISCore.errors import Cancelled, InputError, LMISError, is_out_of_memory
 from LMISCore.inference.explain_job import ExplainJob, run_explain_job
 from LMISCore.inference.jobs import SegmentJob, run_segment_job
 from LMISCore.inference.probe_job import ProbeJob, run_probe_job
@@ -143,9 +143,9 @@ def report_on(
         return _failed(send, Cancelled.kind, "Interrupted; nothing was written.")
     except LMISError as error:
         return _failed(send, error.kind, str(error))
-    except MemoryError:
-        return _failed(send, "out_of_memory", "Memory ran out; close other programs or give a smaller volume.")
     except Exception as error:  # the caller is another program: it needs a line whatever happened
+        if is_out_of_memory(error):
+            return _failed(send, "out_of_memory", "Memory ran out; close other programs or give a smaller volume.")
         traceback.print_exc(file=sys.stderr)
         return _failed(send, "internal", f"A defect of LMISCore: {type(error).__name__}: {error}")
     send("result", **result)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from LMISCore import __version__
-from LMISCore.errors import Cancelled, LMISError
+from LMISCore.errors import Cancelled, LMISError, is_out_of_memory
 
 # Kept in this file so that `lmis --help` need not load the subcommands.
 COMMANDS = {
@@ -100,6 +100,12 @@ def _run(given: list[str]) -> int:
         if not isinstance(error.filename, str):
             raise
         words = f"Cannot use {error.filename}: {error.strerror}; check the name and your rights to it and its folder."
+        return _say(words, MENDABLE)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        first = (str(error).strip().splitlines() or ["none could be had"])[0]
+        words = f"Memory ran out ({first[:200]}); close other programs, ask for less at a time, or take another device."
         return _say(words, MENDABLE)
     except KeyboardInterrupt:
         return _say("Interrupted; nothing was left half-written.", INTERRUPTED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from LMISCore.cohorts.case_job import CaseJob, run_case_job
 from LMISCore.cohorts.memory_job import MemoryJob, run_memory_job
 from LMISCore.cohorts.pool import DONE, FAILED, Event
-from LMISCore.errors import LMISError
+from LMISCore.errors import LMISError, is_out_of_memory
 
 if TYPE_CHECKING:
     from LMISCore.inference.warm import Predictors
@@ -34,9 +34,10 @@ def answer(job: dict[str, Any], predictors: Predictors, goes_on: Callable[[], bo
         return run_case_job(CaseJob.from_dict(values), progress, predictors)
     except LMISError as error:
         return {"error": error.kind, "message": str(error)}
-    except MemoryError:
-        return {"error": "out_of_memory", "message": "Memory ran out; ask for fewer workers, or give a smaller volume."}
     except Exception as error:  # a defect with one case must not end the run of the others
+        if is_out_of_memory(error):
+            words = "Memory ran out; ask for fewer workers, or give a smaller volume."
+            return {"error": "out_of_memory", "message": words}
         traceback.print_exc()
         return {"error": "internal", "message": f"A defect of LMISCore: {type(error).__name__}: {error}"}
 

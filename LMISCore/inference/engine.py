@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from LMISCore.errors import OutOfMemoryError
+from LMISCore.errors import OutOfMemoryError, is_out_of_memory
 from LMISCore.inference.allocator import give_back_freed_memory
 from LMISCore.inference.backend import Backend
 from LMISCore.inference.devices import DeviceChoice, PrecisionChoice, choose_precision
 from LMISCore.inference.memory import (
     default_batch_size,
     free_bytes,
-    is_out_of_memory,
     packed_weight_bytes,
     picture_bytes,
     weight_bytes,
@@ -47,7 +46,7 @@ class Engine:
 
     Attributes:
         network: what runs.
-        device: where it runs now and why; the CPU after the device's memory ran out.
+        device: where it runs now and why; the CPU where the device's memory ran out, be it for the weights alone.
         precision: float32, or bfloat16 by the weights or by autocast.
         weight_bytes: of the network, once it has seen a picture.
         batch_size: pictures at a time; halved each time that memory runs out.
@@ -83,7 +82,23 @@ class Engine:
         self._batch_wish = batch_size
         # Until the first answer: layers bring their weights into another order when they see their first map.
         self._is_fresh = False
-        self._move(device, keep)
+        exhausted = False
+        try:
+            self._move(device, keep)
+        except RuntimeError as error:
+            # A network that belongs to someone else and lies on the device already stays where it is.
+            if keep or device.kind == "cpu" or not is_out_of_memory(error):
+                raise
+            exhausted = True
+        # Outside the except block, as in in_batches.
+        if exhausted:
+            self._to_processor()
+
+    def _to_processor(self) -> None:
+        name = self.device.name
+        self.precision = choose_precision("fp32", "cpu")
+        self._move(DeviceChoice("cpu", f"cpu, after memory ran out on {name}."))
+        _empty_cache(name)
 
     def _move(self, device: DeviceChoice, keep: bool = False) -> None:
         self.device = device
@@ -176,10 +191,7 @@ class Engine:
 
     def _give_way(self, tried: int) -> None:
         kind = self.device.kind
-        if kind == "cuda":
-            torch.cuda.empty_cache()
-        elif kind == "mps":
-            torch.mps.empty_cache()
+        _empty_cache(self.device.name)
         if tried > 1:
             self.batch_size = tried // 2
             self.warnings.append(
@@ -189,8 +201,7 @@ class Engine:
             self.warnings.append(
                 f"Memory ran out on {self.device.name} even with one slice at a time; went on with the cpu."
             )
-            self.precision = choose_precision("fp32", "cpu")
-            self._move(DeviceChoice("cpu", f"cpu, after memory ran out on {self.device.name}."))
+            self._to_processor()
         else:
             free = free_bytes("cpu")
             rest = "" if free is None else f" and {free / 1e6:.0f} MB are free"
@@ -213,3 +224,12 @@ def _without_tf32() -> contextlib.AbstractContextManager[Any]:
         enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
     )
     return manager
+
+
+def _empty_cache(device: str) -> None:
+    """Give what PyTorch keeps of an accelerator's memory back to it."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        torch.cuda.empty_cache()
+    elif kind == "mps":
+        torch.mps.empty_cache()

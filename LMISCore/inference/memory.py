@@ -215,17 +215,3 @@ def default_batch_size(device: str, bytes_per_picture: int, largest_map: int = 0
     while batch * 2 <= min(most, fitting):
         batch *= 2
     return batch
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on any device.
-
-    PyTorch has a class for it on accelerators only; its CPU allocator raises a plain RuntimeError.
-    """
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in text
-        for words in ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
-    )

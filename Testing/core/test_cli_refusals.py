@@ -19,6 +19,9 @@ from cli_runs import (
 from obedient import one_thread  # noqa: F401
 from tiny_checkpoint import save_tiny_checkpoint
 
+from LMISCore.cli import train
+from LMISCore.cli.main import main
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -154,3 +157,32 @@ def test_a_bad_volume_is_answered_without_loading_torch(tmp_path: Path) -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
     )
     assert done.returncode == 2 and done.stderr.startswith("lmis: There is no file"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory\nmore"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_memory_that_runs_out_in_any_command_is_told_in_a_sentence(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: object) -> int:
+        raise error
+
+    monkeypatch.setattr(train, "run", fail)
+    assert main(["train", "tirnet-chest-ct"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("lmis: Memory ran out (") and told.count("\n") == 1 and "more" not in told
+
+
+def test_a_defect_of_ours_is_not_taken_for_missing_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(args: object) -> int:
+        raise RuntimeError("sizes do not match")
+
+    monkeypatch.setattr(train, "run", fail)
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        main(["train", "tirnet-chest-ct"])

@@ -10,6 +10,7 @@ import torch
 from obedient import (
     SIZE,
     ObedientNetwork,
+    WordEncoder,
     body,
     obedient_checkpoint,
     one_thread,  # noqa: F401
@@ -21,7 +22,7 @@ from predictor_makers import (
     tirnet,
 )
 
-from LMISCore.errors import InputError, OutOfMemoryError
+from LMISCore.errors import InputError, OutOfMemoryError, is_out_of_memory
 from LMISCore.inference.devices import DeviceChoice
 from LMISCore.inference.predictor import Predictor
 
@@ -97,6 +98,46 @@ def test_an_accelerator_that_cannot_hold_one_slice_gives_way_to_the_cpu(monkeypa
     assert moved and result.segments
     assert any("cpu" in warning for warning in result.warnings)
     assert result.provenance["device"]["name"] == "cpu" and "memory ran out" in result.provenance["device"]["reason"]
+
+
+def test_weights_that_do_not_fit_the_accelerator_stay_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(DeviceChoice):
+        """An accelerator of which other programs hold all the memory."""
+
+        @property
+        def device(self) -> torch.device:
+            return torch.device("meta")
+
+    from LMISCore.inference import predictor
+
+    plain = ObedientNetwork.to
+
+    def to(self: ObedientNetwork, *args: Any, **kwargs: Any) -> Any:
+        if torch.device("meta") in args:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.")
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(ObedientNetwork, "to", to)
+    monkeypatch.setattr(predictor, "choose_device", lambda name: Full("cuda:1", "pretended."))
+    full = Predictor(obedient_checkpoint(), device="cuda:1", encoder=WordEncoder())
+    result = full.segment(body(3), LEFT)
+    np.testing.assert_array_equal(result.rows[0].mask, obedient().segment(body(3), LEFT).rows[0].mask)
+    assert result.provenance["device"]["name"] == "cpu"
+    assert "memory ran out on cuda:1" in result.provenance["device"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "MPS backend out of memory (MPS allocated: 8.00 GB)",
+        "Invalid buffer size: 14.00 GB",
+    ],
+)
+def test_libraries_that_lack_memory_are_understood(message: str) -> None:
+    assert is_out_of_memory(RuntimeError(message))
+    assert not is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED"))
 
 
 def test_other_errors_of_the_network_are_not_taken_for_missing_memory(monkeypatch: pytest.MonkeyPatch) -> None:

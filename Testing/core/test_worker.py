@@ -212,6 +212,7 @@ def test_a_missing_job_file_is_bad_input(tmp_path: Path) -> None:
     [
         (OutOfMemoryError("Too large."), "out_of_memory", 2),
         (MemoryError(), "out_of_memory", 2),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "out_of_memory", 2),
         (MissingDependencyError("Install minilm."), "missing_dependency", 2),
         (Cancelled("Cancelled."), "cancelled", 130),
         (KeyboardInterrupt(), "cancelled", 130),
