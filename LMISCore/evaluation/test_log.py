@@ -31,7 +31,8 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a name in an entry may hold one of Unicode's own line ends.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The test log {path} cannot be read ({error}); choose a text file with --log.") from error
     entries: list[dict[str, Any]] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from LMISCore.inference.agreement import CUT, Agreement, Verdict, compare, measure
+from LMISCore.inference.agreement import CUT, compare, measure
 from LMISCore.inference.landmarks import find_landmarks
 from LMISCore.inference.plan import Ask
 from LMISCore.inference.result import SentenceResult
@@ -67,12 +67,6 @@ def add_agreements(
             row.agreement = tuple(found)
     for second in seconds.values():
         second.mask = None
-
-
-def overall(agreements: Sequence[Agreement]) -> Verdict | None:
-    """Return the gravest verdict of a row's findings; None where nothing was compared."""
-    order = (Verdict.CONTRADICTS, Verdict.DIFFERS, Verdict.AGREES, Verdict.UNCLEAR)
-    return next((one for one in order if any(each.verdict is one for each in agreements)), None)
 
 
 def _compared(row: SentenceResult) -> list[Finding]:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from LMISCore.volumes.fingerprint import bounding_box
+
 PERCENTILE = 0.95
 TOLERANCE = 2.0
 
@@ -64,10 +66,12 @@ def surface_scores(
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"tolerance is {tolerance}; expected a number of mm that is not negative")
     prediction, truth = prediction.astype(bool), truth.astype(bool)
+    # What lies outside the box around both is background in both masks, so nothing is lost.
+    box = bounding_box(prediction | truth)
+    if box is None:
+        return SurfaceScores(math.nan, math.nan)
     if not prediction.any() or not truth.any():
-        neither = not prediction.any() and not truth.any()
-        return SurfaceScores(math.nan, math.nan) if neither else SurfaceScores(math.inf, 0.0)
-    box = _bounding_box(prediction | truth)
+        return SurfaceScores(math.inf, 0.0)
     mine, theirs = outline(prediction[box]), outline(truth[box])
     there, back = _distances(mine, theirs, spacing), _distances(theirs, mine, spacing)
     # Sums of sizes such as 0.1 mm are not exact; a distance equal to the tolerance lies within it.
@@ -77,15 +81,6 @@ def surface_scores(
         hd95=float(max(np.quantile(there, PERCENTILE), np.quantile(back, PERCENTILE))),
         surface_dice=near / (there.size + back.size),
     )
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Slices around the foreground: what lies outside it is background in both masks, so nothing is lost."""
-    box = []
-    for axis in range(mask.ndim):
-        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return tuple(box)
 
 
 def _distances(edge: np.ndarray, other: np.ndarray, spacing: Sequence[float]) -> np.ndarray:

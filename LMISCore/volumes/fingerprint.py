@@ -18,15 +18,15 @@ _FORM = re.compile(r"([0-9a-f]{32}) at (\S+) (\S+) (\S+) within (\S+)")
 EMPTY = "empty"
 
 
-def bounding_box(mask: npt.NDArray[Any]) -> tuple[slice, slice, slice] | None:
-    """Return the slices of the smallest box that holds every voxel of a mask (K, J, I); None if it has none."""
-    found = []
-    for axis in range(3):
-        on = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if not on.size:
+def bounding_box(mask: npt.NDArray[Any]) -> tuple[slice, ...] | None:
+    """Return the slices of the smallest box around a mask with any number of axes; None if it is empty."""
+    box = []
+    for axis in range(mask.ndim):
+        filled = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        if not filled.size:
             return None
-        found.append(slice(int(on[0]), int(on[-1]) + 1))
-    return found[0], found[1], found[2]
+        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
+    return tuple(box)
 
 
 def fingerprint(mask: npt.NDArray[np.bool_], matrix: npt.NDArray[np.float64]) -> str:

@@ -9,22 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from LMISCore.errors import InputError
+from LMISCore.volumes.fingerprint import bounding_box
 from LMISCore.volumes.volume import Geometry
 
 Box = tuple[slice, ...]
 _LABELS = 255
-
-
-def bounding_box(mask: npt.NDArray[np.bool_]) -> Box | None:
-    """Return the smallest box of slices (k, j, i) around a mask (K, J, I), None if it is empty."""
-    box: list[slice] = []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        filled = np.flatnonzero(mask.any(axis=others))
-        if filled.size == 0:
-            return None
-        box.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return tuple(box)
 
 
 def _common(first: Box, second: Box) -> Box | None:

@@ -97,11 +97,6 @@ class Geometry:
         return float(np.linalg.det(self.axes))
 
     @property
-    def is_left_handed(self) -> bool:
-        """Whether i, j, k form a left-handed system (Slicer turns the k axis of such volumes over on loading)."""
-        return self._determinant < 0
-
-    @property
     def is_orthogonal(self) -> bool:
         """Whether the three axes stand square on each other (to 1e-4), as NIfTI through ITK demands."""
         return bool(np.allclose(self.axes.T @ self.axes, np.eye(3), atol=1e-4))

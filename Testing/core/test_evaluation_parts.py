@@ -208,6 +208,14 @@ def test_the_log_counts_runs_by_the_datas_hash(tmp_path: Path) -> None:
     assert [entry["checkpoint_hash"] for entry in log.read_log(path)] == ["1", "1", "2"]
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0c"])
+def test_a_name_with_a_line_end_of_unicode_stays_one_line_of_the_test_log(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "log.jsonl"
+    log.append_run(path, {"data_hash": "aa", "checkpoint": f"ours{end}of May"})
+    assert log.earlier_runs(path, "aa") == 1
+    assert log.read_log(path)[0]["checkpoint"] == f"ours{end}of May"
+
+
 def test_looking_whether_the_log_can_be_written_leaves_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "test_runs.jsonl"
     log.require_writable(path)

@@ -16,7 +16,8 @@ from hypothesis.extra.numpy import arrays
 from volume_makers import grid, grids, oblique, places
 
 from LMISCore.errors import InputError
-from LMISCore.volumes.layers import bounding_box, pack, regrid
+from LMISCore.volumes.fingerprint import bounding_box
+from LMISCore.volumes.layers import pack, regrid
 from LMISCore.volumes.segmentation import (
     SegmentData,
     decode_tag,
