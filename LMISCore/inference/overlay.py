@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -261,7 +263,9 @@ def volume_words(volume_ml: float, spacing_known: bool) -> str:
     return f"{number} mL" + ("" if spacing_known else " (nominal spacing)")
 
 
+@lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    # Kept: to make a font takes two milliseconds.
     return ImageFont.load_default(size)
 
 
@@ -271,11 +275,13 @@ def _text_width(text: str, size: int) -> float:
 
 def _fit(text: str, size: int, width: int) -> str:
     """Cut a line that is too long for ``width`` pixels."""
-    if _text_width(text, size) <= width:
+    # A line of more letters than pixels does not fit, and need not be measured.
+    short = text[:width]
+    if short == text and _text_width(text, size) <= width:
         return text
-    while text and _text_width(text + "…", size) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    lengths = range(len(short) + 1)
+    letters = bisect_right(lengths, float(width), key=lambda count: _text_width(short[:count] + "…", size)) - 1
+    return short[: max(letters, 0)].rstrip() + "…"
 
 
 def _wrap(text: str, size: int, width: int) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 from obedient import WordEncoder, body, obedient_checkpoint, one_thread  # noqa: F401
 from PIL import Image
 
+from LMISCore.inference import overlay
 from LMISCore.inference.naming import distinct_names, segment_colour, segment_id
 from LMISCore.inference.overlay import PANEL_WIDTH, render_overlay, volume_words
 from LMISCore.inference.predictor import Predictor
@@ -101,3 +102,20 @@ def test_no_two_colours_and_no_two_names_are_the_same() -> None:
 def test_volumes_are_worded_with_three_figures() -> None:
     assert [volume_words(v, True) for v in (0.01234, 12.345, 1234.5)] == ["0.0123 mL", "12.3 mL", "1234 mL"]
     assert volume_words(5, False) == "5 mL (nominal spacing)"
+
+
+@pytest.mark.parametrize("text", ["_" * 600, "Infection " * 60])
+def test_a_line_of_any_length_is_cut_after_a_few_measurements(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+    plain = overlay._text_width
+
+    def watch(text: str, size: int) -> float:
+        measured.append(text)
+        return plain(text, size)
+
+    monkeypatch.setattr(overlay, "_text_width", watch)
+    fitting = overlay._fit(text, 15, 480)
+    assert len(measured) < 20 and max(map(len, measured)) <= 481
+    # One letter more would not fit.
+    kept = len(fitting) - 1
+    assert fitting.endswith("…") and plain(fitting, 15) <= 480 < plain(f"{text[: kept + 2]}…", 15)
