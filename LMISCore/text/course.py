@@ -89,6 +89,7 @@ def _count(line: Line, mention: Mention) -> int | None:
             return int(next(iter(values["number"])))
         if line.is_number(place) and line.size_at(place) is None and line.words[place].isdecimal():
             labelled = place > 0 and line.kinds[place - 1] & Kind.LABEL
+            labelled = labelled or line.text[: line.spans[place].start].endswith("/")
             counted = int(line.words[place])
             if not labelled and 0 < counted <= _MOST_COUNTED:
                 return counted
@@ -144,11 +145,20 @@ def _is_former(line: Line, size: Size) -> bool:
         word = line.words[place]
         if line.size_at(place) is not None:
             return False
-        if line.has(place, "from_size") or line.has(place, "previous"):
+        if line.has(place, "previous") or (line.has(place, "from_size") and _leads_from(line, place, size)):
             return True
         if word in (";",) or line.has(place, "current"):
             return False
     return False
+
+
+def _leads_from(line: Line, place: int, size: Size) -> bool:
+    """Whether "from" tells of a change: "decreased from 9 mm", "from 9 mm to 6 mm", not German "ein Herd von 9 mm"."""
+    if place and line.has(place - 1, "comparison"):
+        return True
+    following = next((other for other in line.sizes if other.first >= size.end), None)
+    between = range(size.end, following.first) if following is not None else range(0)
+    return any(line.kinds[at] & Kind.PREPOSITION or line.has(at, "current") for at in between)
 
 
 def _goes_on(line: Line, place: int) -> bool:

@@ -94,6 +94,8 @@ class Language:
         code: such as "en".
         name: such as "English".
         english: this language's words for findings -> English ones, empty for English.
+        side_letters: capitals that stand for a side -> its word.
+        place_stems: words of place that begin compound names, as in German "Unterlappenpneumonie".
     """
 
     def __init__(self, code: str, table: Mapping[str, Any]) -> None:
@@ -101,6 +103,8 @@ class Language:
         self.name = str(table["name"])
         self.english: Mapping[str, str] = table.get("english", {})
         self.letters = frozenset(table["letters"])
+        self.side_letters: Mapping[str, str] = table.get("side_letters", {})
+        self.place_stems = tuple(table.get("place_stems", ()))
         self.function_words = frozenset(table["function_words"])
         self._irregular: Mapping[str, str] = table.get("irregular", {})
         self._strip = tuple(sorted(table.get("strip", ()), key=len, reverse=True))

@@ -14,6 +14,8 @@ from LMISCore.text.report_types import Span
 NO_VALUES: Values = {}
 _OPEN, _CLOSE = ("(", "["), (")", "]")
 _DASHES = ("-", "\u2013", "\u2014")
+_ANSWERS = {"negation>", "<negation", "<negation>", "resolved", "uncertain>", "<uncertain", "<uncertain>"}
+_SAYS_WHERE = Kind.ORGAN | Kind.ANATOMY | Kind.PREPOSITION | Kind.DETERMINER | Kind.PROPERTY
 _LABEL_WORDS = 7
 _VERB_WITHIN = 6
 _SIZE = re.compile(
@@ -22,6 +24,8 @@ _SIZE = re.compile(
     r"\s?-?(mm|cm)\b(?!\s?h2o)",
     re.IGNORECASE,
 )
+# "Small L effusion", "nodule (R)"; not "L4", "R > L", "L spine".
+_SIDE_LETTER = re.compile(r"(?<![\w<>/.-])(?<![<>]\s)[LR](?=\s+(?!spin)[^\W\d_]|\)|[.,;]?\s*$)")
 _UNIT = re.compile("[cm]m", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,2})?")
 
@@ -104,6 +108,13 @@ class Line:
         """Whether a word begins with a digit."""
         return self.words[place][0].isdigit()
 
+    def answer_at(self, place: int) -> bool:
+        """Whether a denial, a doubt or a "resolved" and nothing else stands there, up to a comma: "Effusion: no"."""
+        mark = self.mark_at[place] if place < len(self) else None
+        if mark is None or mark.first != place or not mark.values.keys() & _ANSWERS or "harmless" in mark.values:
+            return False
+        return mark.end == len(self) or self.words[mark.end] in (",", ";")
+
     def size_at(self, place: int) -> Size | None:
         """The length that a word belongs to; None without one."""
         for size in self.sizes:
@@ -116,6 +127,9 @@ def read_line(text: str, language: Language) -> Line:
     """Return a sentence's words, marks, statements and lengths."""
     lowered, found = tokens(text)
     words = [language.fold(word) for word in lowered]
+    for place, match in enumerate(found):
+        if match[0] in language.side_letters and _SIDE_LETTER.match(text, match.start()) is not None:
+            words[place] = language.fold(language.side_letters[match[0]])
     spans = [Span._make(match.span()) for match in found]
     kinds = [language.kinds(word) for word in words]
     marks = [Mark(*each) for each in language.marks.find(words)]
@@ -172,10 +186,10 @@ def _clauses(line: Line) -> list[int]:
     for place, word in enumerate(words):
         mark = line.mark_at[place]
         breaks = mark is not None and mark.first == place and "break" in mark.values
-        breaks = breaks or word == ";" or word in _DASHES
+        breaks = breaks or word == ";" or (word in _DASHES and not _goes_on(line, place + 1))
         if not breaks and place > begun and (word == "," or kinds[place] & Kind.CONJUNCTION) and has_verb:
             breaks = _new_subject(line, place + 1)
-        if word == ":" and place != line.label:
+        if word == ":" and place != line.label and not line.answer_at(place + 1):
             breaks = True
         if breaks and place > 0:
             number, begun, has_verb = number + 1, place, False
@@ -183,6 +197,23 @@ def _clauses(line: Line) -> list[int]:
             has_verb = True
         numbers.append(number)
     return numbers
+
+
+def _goes_on(line: Line, first: int) -> bool:
+    """Whether what follows a dash belongs to what stands before it: an answer, or nothing but a place and a size."""
+    if line.answer_at(first):
+        return True
+    placed = False
+    for place in range(first, len(line)):
+        word, values = line.words[place], line.values(place)
+        if word in (";", *_DASHES):
+            break
+        placed = placed or bool(values.keys() & {"side", "zone"})
+        if values.keys() & {"side", "zone"} or line.kinds[place] & _SAYS_WHERE or line.size_at(place) is not None:
+            continue
+        if word not in (",", "(", ")") and not line.kinds[place] & Kind.CONJUNCTION:
+            return False
+    return placed
 
 
 def _new_subject(line: Line, first: int) -> bool:

@@ -67,28 +67,31 @@ class PhraseTable(Generic[Value]):
     """Phrases (sequences of words) and what each means."""
 
     def __init__(self, entries: Iterable[tuple[Sequence[str], Value]]) -> None:
-        self._by_first: dict[str, list[tuple[tuple[str, ...], Value]]] = {}
+        self._values: dict[tuple[str, ...], Value] = {}
         for words, value in entries:
             if words:
-                self._by_first.setdefault(words[0], []).append((tuple(words), value))
-        for choices in self._by_first.values():
-            choices.sort(key=lambda choice: -len(choice[0]))
+                self._values.setdefault(tuple(words), value)
+        lengths: dict[str, set[int]] = {}
+        for phrase in self._values:
+            lengths.setdefault(phrase[0], set()).add(len(phrase))
+        self._lengths = {word: sorted(found, reverse=True) for word, found in lengths.items()}
 
     def find(self, words: Sequence[str]) -> list[tuple[int, int, Value]]:
         """Return (first, past the last, value) of each phrase in ``words``, none overlapping another."""
         found: list[tuple[int, int, Value]] = []
         position = 0
-        by_first = self._by_first
-        if by_first.keys().isdisjoint(words):
+        lengths = self._lengths
+        if lengths.keys().isdisjoint(words):
             return found
         for start, word in enumerate(words):
-            if word not in by_first or start < position:
+            if word not in lengths or start < position:
                 continue
-            for phrase, value in by_first[word]:
-                end = start + len(phrase)
-                if tuple(words[start:end]) == phrase:
-                    found.append((start, end, value))
-                    position = end
+            for length in lengths[word]:
+                phrase = tuple(words[start : start + length])
+                if phrase in self._values:
+                    # Near the end fewer words than asked for are left.
+                    position = start + len(phrase)
+                    found.append((start, position, self._values[phrase]))
                     break
         return found
 

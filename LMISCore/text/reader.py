@@ -15,7 +15,7 @@ from LMISCore.text.line import Line, Mark, read_line
 from LMISCore.text.mentions import Mention, find_findings
 from LMISCore.text.normals import add_normals
 from LMISCore.text.report_types import Finding, Sentence, Span, State
-from LMISCore.text.scope import HISTORY, NEGATION, RESOLVED, UNCERTAINTY, Reached, reach
+from LMISCore.text.scope import HISTORY, NEGATION, RECEDING, RESOLVED, UNCERTAINTY, Reached, reach
 from LMISCore.text.sites import ZONES, Site, sites
 from LMISCore.text.terminology import find_name
 
@@ -67,6 +67,8 @@ def read_sentence(text: str, code: str = "en", known: tuple[tuple[int, int, str]
         gone = RESOLVED in found.before or RESOLVED in found.back or _no_more(line, mentions, number)
         if statuses[number] is State.NEGATED and gone:
             course.comparison = "resolved"
+        elif RECEDING in found.before or RECEDING in found.back:
+            course.comparison = "decreased"
     return Reading(
         line,
         tuple(mentions),

@@ -31,7 +31,7 @@ _DASH = re.compile(r"\s[-\u2013\u2014]\s")
 _IN_BRACKETS = re.compile(r"\s*\([^()\n]{0,60}\)\s*$")
 _COLON = re.compile("[:：]")  # noqa: RUF001
 _BLANK_LINE_ABOVE = re.compile(r"(?:^|[\r\n])[ \t\xa0]*(?:\r\n|[\r\n])$")
-_STOPS = re.compile("[.,;:]")
+_STOPS = re.compile("[.;:]")
 _REACH = 90
 _LONGEST_WORD = 24
 # What stands right before a colon: a word, or a closing bracket before which the heading's words are looked for.
@@ -132,13 +132,12 @@ def _before_colon(text: str, line: int, earlier: int, colon: int) -> _Heading | 
     if not before or not before[-1].isalpha():
         return None
     words = list(_WORDS.finditer(before))[-_MOST_WORDS:]
-    names = _names()
     for first in range(len(words)):
-        name = " ".join(word[0].lower() for word in words[first:])
-        if name in names and not _STOPS.search(before, words[first].start()):
+        field = _field_of([word[0].lower() for word in words[first:]])
+        if field is not None and not _STOPS.search(before, words[first].start()):
             start = _heading_start(text, line, begin + words[first].start(), before[words[first].start() :], earlier)
             if start is not None:
-                return _Heading(*names[name], start, _past_emphasis(text, colon + 1))
+                return _Heading(*field, start, _past_emphasis(text, colon + 1))
     return None
 
 
@@ -174,21 +173,37 @@ def _alone_on_line(text: str, start: int, end: int) -> _Heading | None:
     line = text[start:stop].strip(BLANK + "#*_>=-")
     marker = re.match(r"\(?\d{1,2}[.)]\s*", line)
     line = line[marker.end() :].strip("*_ ") if marker else line
-    name = " ".join(word.lower() for word in _WORDS.findall(line))
-    if not line or name not in _names() or not line[-1].isalpha() or _STOPS.search(line):
+    words = [word.lower() for word in _WORDS.findall(line)]
+    field = _field_of(words)
+    if not line or field is None or not line[-1].isalpha() or _STOPS.search(line):
         return None
     # "history" or "View" may end a wrapped line; below a blank line it is a heading all the same.
-    is_plain_word = not line[0].isupper() or (" " not in name and not line.isupper() and _names()[name][1] == "context")
+    is_plain_word = not line[0].isupper() or (len(words) == 1 and not line.isupper() and field[1] == "context")
     if is_plain_word and start > 0 and not _BLANK_LINE_ABOVE.search(text[max(0, start - _REACH) : start]):
         return None
     begin = start + len(text[start:end]) - len(text[start:end].lstrip(BLANK))
-    return _Heading(*_names()[name], begin, text.index(line, start, end) + len(line) if dash is None else dash.end())
+    return _Heading(*field, begin, text.index(line, start, end) + len(line) if dash is None else dash.end())
 
 
 def _past_emphasis(text: str, position: int) -> int:
     while position < len(text) and text[position] in "*_":
         position += 1
     return position
+
+
+def _field_of(words: list[str]) -> tuple[str, str] | None:
+    """Return the canonical name and the kind of a heading's words, None if they are none; two headings may be one."""
+    names = _names()
+    found = names.get(" ".join(words))
+    if found is not None:
+        return found
+    joining = rules("fields")["joining"]
+    for cut in range(1, len(words)):
+        first = names.get(" ".join(words[:cut]))
+        second = names.get(" ".join(words[cut + (words[cut] in joining) :]))
+        if first is not None and second is not None:
+            return second if second[1] == "finding" and first[1] != "finding" else first
+    return None
 
 
 @lru_cache(maxsize=1)

@@ -14,10 +14,11 @@ from LMISCore.text.language import Kind
 from LMISCore.text.line import Line, Mark
 from LMISCore.text.mentions import Mention
 
-NEGATION, UNCERTAINTY, HISTORY, RESOLVED = "negation", "uncertain", "historical", "resolved"
+NEGATION, UNCERTAINTY, HISTORY, RESOLVED, RECEDING = "negation", "uncertain", "historical", "resolved", "receding"
 _FORWARD = {"negation>": NEGATION, "uncertain>": UNCERTAINTY, "historical>": HISTORY}
 _BACK = {"<negation": NEGATION, "<uncertain": UNCERTAINTY}
 _EITHER = {"<negation>": NEGATION, "<uncertain>": UNCERTAINTY, "resolved": RESOLVED}
+_BEFORE_ANSWER = (":", "?", "-", "\u2013", "\u2014")
 _NEW_STATEMENT = ("severity", "number", "comparison", "side")
 
 
@@ -36,11 +37,13 @@ def reach(line: Line, mentions: Sequence[Mention]) -> list[Reached]:
     for number, mark in enumerate(line.marks):
         if "harmless" in mark.values:
             continue
+        if _answers(line, mark, mentions, reached):
+            continue
         for kind, what in _BACK.items():
             if kind in mark.values:
                 _reach_back(line, mentions, mark, what, reached)
         for kind, what in _FORWARD.items():
-            if kind in mark.values and not _answers(line, mark, what, mentions, reached):
+            if kind in mark.values:
                 forward[number] = what
         if "versus" in mark.values:
             _reach_back(line, mentions, mark, UNCERTAINTY, reached, nearest=True)
@@ -48,6 +51,7 @@ def reach(line: Line, mentions: Sequence[Mention]) -> list[Reached]:
         for kind, what in _EITHER.items():
             if kind not in mark.values:
                 continue
+            what = RECEDING if what == RESOLVED and _nearly(line, mark) else what
             if _stands_before(line, mentions, mark) or not _reach_back(line, mentions, mark, what, reached):
                 forward[number] = what
     _reach_forward(line, mentions, forward, reached)
@@ -56,13 +60,27 @@ def reach(line: Line, mentions: Sequence[Mention]) -> list[Reached]:
     return reached
 
 
-def _answers(line: Line, mark: Mark, what: str, mentions: Sequence[Mention], reached: list[Reached]) -> bool:
-    """Whether a negation is the answer behind a colon, as in "Effusion: no"; it then reaches back."""
-    ends = mark.end == len(line) or line.clause[mark.end] != line.clause[mark.first] or line.words[mark.end] == ","
-    if what != NEGATION or not ends or not mark.first or line.words[mark.first - 1] != ":":
+def _answers(line: Line, mark: Mark, mentions: Sequence[Mention], reached: list[Reached]) -> bool:
+    """Whether a cue is the answer behind a finding, as in "Effusion: no" and "Effusion no, ..."; it then reaches back.
+
+    It follows a colon, dash or question mark, or a bare "no" the finding itself, and nothing follows it; more may
+    follow words such as "not seen", which always reach back.
+    """
+    if not mark.first or "harmless" in mark.values:
         return False
-    before = Mark(mark.first - 1, mark.end, mark.values)
-    return _reach_back(line, mentions, before, what, reached)
+    sign = line.words[mark.first - 1] in _BEFORE_ANSWER
+    if not line.answer_at(mark.first) and not (sign and mark.values.keys() & _BACK.keys()):
+        return False
+    bare = mark.end - mark.first == 1 and "negation>" in mark.values
+    if not sign and not (bare and any(mention.end == mark.first for mention in mentions)):
+        return False
+    what = next(what for kind, what in {**_EITHER, **_BACK, **_FORWARD}.items() if kind in mark.values)
+    return _reach_back(line, mentions, Mark(mark.first - sign, mark.end, mark.values), what, reached)
+
+
+def _nearly(line: Line, mark: Mark) -> bool:
+    """Whether a finding is said to be gone but for a rest: "almost completely resolved"."""
+    return any(line.has(place, "nearly") for place in range(max(0, mark.first - 2), mark.first))
 
 
 def _stands_before(line: Line, mentions: Sequence[Mention], mark: Mark) -> bool:
@@ -129,7 +147,7 @@ def _reach_forward(line: Line, mentions: Sequence[Mention], cues: dict[int, str]
             drop(*[what for what in named if what != HISTORY or kind & Kind.COPULA])
         elif word == ",":
             for what in named:
-                if not _list_goes_on(line, place, mentions, what):
+                if not _heads_list(line, active[what]) and not _list_goes_on(line, place, mentions, what):
                     drop(what)
         elif kind & Kind.CONJUNCTION and not kind & Kind.OR:
             for what in named:
@@ -147,6 +165,11 @@ def _begins_anew(line: Line, first: int, mentions: Sequence[Mention]) -> bool:
                 return True
         return False
     return True
+
+
+def _heads_list(line: Line, mark: Mark) -> bool:
+    """Whether a cue is the label of all that follows: "Absent: effusion, pneumothorax"."""
+    return mark.end < len(line) and line.words[mark.end] == ":"
 
 
 def _list_goes_on(line: Line, comma: int, mentions: Sequence[Mention], what: str) -> bool:
@@ -180,7 +203,7 @@ def _reach_back(
     line: Line, mentions: Sequence[Mention], mark: Mark, what: str, reached: list[Reached], nearest: bool = False
 ) -> bool:
     """Give a cue to the finding before it and to those joined to that one; False if there is none."""
-    stop = mark.first
+    stop = _past_aside(line, mentions, mark.first)
     got = False
     for number in range(len(mentions) - 1, -1, -1):
         mention = mentions[number]
@@ -191,7 +214,7 @@ def _reach_back(
         if line.depth[mention.first] < line.depth[mark.first]:
             break
         between = range(mention.end, stop)
-        if not _leads_back(line, between, joined=got, at_cue=stop == mark.first):
+        if not _leads_back(line, between, joined=got, at_cue=not got):
             break
         reached[number].back.setdefault(what, mark)
         if nearest:
@@ -200,6 +223,19 @@ def _reach_back(
         while stop > 0 and line.kinds[stop - 1] & Kind.DETERMINER:
             stop -= 1
     return got
+
+
+def _past_aside(line: Line, mentions: Sequence[Mention], stop: int) -> int:
+    """Return where an aside between commas before a cue begins: "the nodule, which was small, has resolved"."""
+    place = stop - 2
+    while stop and line.words[stop - 1] == "," and place > 0 and line.clause[place] == line.clause[stop]:
+        if any(mention.first <= place < mention.end for mention in mentions):
+            break
+        if line.words[place] == ",":
+            opens = line.kinds[place + 1] & Kind.RELATIVE or line.has(place + 1, "previous")
+            return place if opens else stop
+        place -= 1
+    return stop
 
 
 def _leads_back(line: Line, between: range, joined: bool, at_cue: bool) -> bool:

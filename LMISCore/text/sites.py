@@ -40,9 +40,12 @@ def sites(line: Line, mentions: Sequence[Mention], language: Language, receives:
     found = [Site() for _ in mentions]
     sideless = [_has_no_side(line, mention, language) for mention in mentions]
     for feature in _FEATURES:
-        if not any(feature in mark.values for mark in line.marks):
+        if not any(feature in mark.values for mark in line.marks) and not language.place_stems:
             continue
-        own = [_own(line, mentions, number, feature) for number in range(len(mentions))]
+        own = [
+            _own(line, mentions, number, feature) or _compound(line, mention, language, feature)
+            for number, mention in enumerate(mentions)
+        ]
         _trail(line, mentions, feature, own, sideless)
         leads = [_leading(line, mentions, number, feature) for number in range(len(mentions))]
         for number, mention in enumerate(mentions):
@@ -70,6 +73,15 @@ def _values(line: Line, words: range, feature: str, tips: bool = True) -> frozen
     return gathered
 
 
+def _trailing(line: Line, mentions: Sequence[Mention], number: int) -> range:
+    """The words behind a finding up to a side that is itself called normal: "infection on the left, right clear"."""
+    words = behind(line, mentions, number)
+    for mark in line.marked("side", words.start, words.stop):
+        if mark.end < len(line) and line.has(mark.end, "normal"):
+            return range(words.start, mark.first)
+    return words
+
+
 def _own(line: Line, mentions: Sequence[Mention], number: int, feature: str) -> frozenset[str]:
     mention = mentions[number]
     if mention.kind == "normal":
@@ -80,8 +92,18 @@ def _own(line: Line, mentions: Sequence[Mention], number: int, feature: str) -> 
         following = behind(line, mentions, number)
         return said or (_values(line, following, feature) if feature == "side" else frozenset())
     said = _values(line, range(mention.start, mention.end), feature)
-    trailing = _values(line, behind(line, mentions, number), feature)
+    trailing = _values(line, _trailing(line, mentions, number), feature)
     return said | trailing if feature == "zone" and said else said or trailing
+
+
+def _compound(line: Line, mention: Mention, language: Language, feature: str) -> frozenset[str]:
+    """Return the place in a compound name, as in German "Unterlappenpneumonie"."""
+    for word in line.words[mention.first : mention.end]:
+        for stem in language.place_stems:
+            if word.startswith(stem):
+                found = language.marks.find([language.fold(stem)])
+                return found[0][2].get(feature, frozenset()) if found else frozenset()
+    return frozenset()
 
 
 def _trail(
@@ -89,7 +111,7 @@ def _trail(
 ) -> None:
     """Give a trailing phrase ("in the left lung") to the findings joined directly before the one it stands behind."""
     for number in range(len(mentions) - 1, 0, -1):
-        following = _values(line, behind(line, mentions, number), feature)
+        following = _values(line, _trailing(line, mentions, number), feature)
         previous = number - 1
         closed = False
         while following and previous >= 0 and _joined(line, mentions, previous, closed):

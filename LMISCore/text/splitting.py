@@ -17,6 +17,10 @@ _MARKER = re.compile(r"(?:\(?\d{1,2}[.)](?=[A-Z])|(?:\(?\d{1,2}[.)]|[-*•‣·�
 _STOP = re.compile(r"[.!?]+[\"'”\u2019)\]]{0,3}(?=\s|$)|(?<=[a-z]{3})\.(?=[A-Z][a-z])")
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _LAST_WORD = re.compile(r"[^\s(\[/,;:]{1,24}$")
+# A label's answer ends its line; a line that begins with a label begins a statement, whatever its case.
+_ANSWERED = re.compile(r"(?:[:=|?]|\s[-\u2013\u2014]|\t|\.{2}|[^\s.!?]\s{2})\s*([^\W\d_]+)[.!]?$")
+_LABELLED = re.compile(r"[^\W\d_][^\W\d_]*(?:[ /-][^\W\d_]+){0,3}\s?:(?=\s|$)")
+_ANSWER = re.compile(r"[^\S\r\n]*([^\W\d_]+)[.,;!]?(?=\s*$|\s*[\r\n]|\s+[A-Z])")
 # Shorter lines are no sign of wrapping at all.
 _LEAST_WRAP = 40
 
@@ -98,12 +102,12 @@ def _trimmed(text: str, start: int, end: int) -> Span:
 def _is_new_statement(before: str, after: str, longest: int) -> bool:
     """Whether a line break between two lines ends a statement that has no full stop."""
     if not after[:1].isupper() and not after[:1].isdigit():
-        return False
+        return bool(_LABELLED.match(before) and _LABELLED.match(after))
     if not before[-1:].isalnum() and before[-1:] not in ")]%\"'":
         return False
     table = _table()
     last = before.rsplit(None, 1)[-1].lower()
-    if last in table["unfinished"]:
+    if last in table["unfinished"] and not (last in table["answers"] and _answer_ends_line(before, after)):
         return False
     word = after.split(None, 1)[0]
     if word[0].isupper() and (word[1:2].islower() or len(word) == 1) and not before.isupper():
@@ -112,7 +116,17 @@ def _is_new_statement(before: str, after: str, longest: int) -> bool:
     return len(before) + 1 + len(word) <= max(longest, _LEAST_WRAP)
 
 
+def _answer_ends_line(before: str, after: str) -> bool:
+    """Whether a line is a label with its answer, and the next one is another: "Effusion: no" above "Mass: yes"."""
+    follows = _LABELLED.match(after) or _ANSWERED.search(after[-_LEAST_WRAP:])
+    return bool(follows and _ANSWERED.search(before[-_LEAST_WRAP:]))
+
+
 def _ends_sentence(text: str, stop: re.Match[str], end: int) -> bool:
+    if stop[0][0] == "?" or stop[0].startswith("..."):
+        answer = _ANSWER.match(text, stop.end(), end)
+        if answer and answer[1].lower() in _table()["answers"]:
+            return False
     if not stop[0].startswith("."):
         return True
     position = stop.end()
