@@ -126,6 +126,7 @@ class LanguageSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.onChange = self.panel.refreshLater
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
 
     @staticmethod
@@ -169,6 +170,11 @@ class LanguageSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
+    def onSceneEndImport(self, caller: Any, event: Any) -> None:
+        """Take the parameter node anew: its wrapper read it before the nodes that it names, and remembers none."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
     def initializeParameterNode(self) -> None:
         """Take the scene's parameter node; choose its first volume if none is chosen."""
         assert self.logic is not None
@@ -181,10 +187,13 @@ class LanguageSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setParameterNode(self, parameterNode: Any) -> None:
         """Show another parameter node's choices and follow them."""
         if self._parameterNode is not None:
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
+            node = self._parameterNode.parameterNode
+            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
         self._parameterNode = parameterNode
         if parameterNode is not None:
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
+            # The node itself: VTKObservationMixin would keep each wrapper, with its own observers, to the end.
+            node = parameterNode.parameterNode
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
         if self.panel is not None:
             self.panel.setParameterNode(parameterNode)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import slicer
 
+from LanguageSegmentLib.hierarchy import putIntoStudy
 from LanguageSegmentLib.translation import tr as _
 
 # Of the extension QuantitativeReporting, by the name under which Slicer's DICOM module lists it.
@@ -21,20 +22,10 @@ def whyNotOffered() -> str:
     return ""
 
 
-def prepare(segmentationNode: Any, volumeNode: Any) -> int:
-    """Put a segmentation into the study of its volume, as the export asks for, and return its item in the hierarchy."""
-    scene = segmentationNode.GetScene()
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    item = int(hierarchy.GetItemByDataNode(segmentationNode))
-    volumeItem = hierarchy.GetItemByDataNode(volumeNode) if volumeNode is not None else 0
-    if volumeItem:
-        hierarchy.SetItemParent(item, hierarchy.GetItemParent(volumeItem))
-    return item
-
-
 def openDialog(segmentationNode: Any, volumeNode: Any) -> None:
     """Open Slicer's export dialog on a segmentation."""
-    item = prepare(segmentationNode, volumeNode)
+    # The export asks for a segmentation in the study of its volume.
+    item = putIntoStudy(segmentationNode, volumeNode)
     dialog = slicer.qSlicerDICOMExportDialog()
     dialog.setMRMLScene(segmentationNode.GetScene())
     dialog.execDialog(item)

@@ -18,6 +18,7 @@ from LanguageSegmentLib.report_nodes import BoundSentence, isReportNode, sentenc
 from LanguageSegmentLib.row_store import StoredRow, storedRows
 from LanguageSegmentLib.sentence_keys import plain_words
 from LanguageSegmentLib.translation import tr as _
+from LMISCore.spreadsheet import cell
 from LMISCore.text.report import State
 
 NOT_RUN = "not run"
@@ -196,7 +197,8 @@ def csvText(rows: Sequence[TableRow]) -> str:
     writer.writerow(CSV_COLUMNS)
     for row in rows:
         writer.writerow(
-            (
+            cell(value)
+            for value in (
                 row.sentence.id,
                 row.sentence.field,
                 " ".join(row.sentence.text.split()),

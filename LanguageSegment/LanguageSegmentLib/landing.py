@@ -20,12 +20,15 @@ from LanguageSegmentLib.binding import (
     segmentsOf,
     sentencesOf,
 )
+from LanguageSegmentLib.hierarchy import putIntoStudy
 from LanguageSegmentLib.links import isTied, segmentsIn
-from LanguageSegmentLib.masks import MaskBox, gridMatrix, reading
+from LanguageSegmentLib.masks import MaskBox, gridMatrix, hasGridOf, reading
 from LanguageSegmentLib.portions import Work
 from LanguageSegmentLib.report_nodes import nodesOf
 from LanguageSegmentLib.report_sources import ReportSource
+from LanguageSegmentLib.row_store import storeRows
 from LanguageSegmentLib.translation import tr as _
+from LanguageSegmentLib.volume_files import hasNominalSpacing
 from LMISCore.errors import InputError
 from LMISCore.volumes.packed import read_masks
 from LMISCore.volumes.segmentation import TAG_PREFIX
@@ -157,6 +160,7 @@ class _Lander:
             if any(row["segment_id"] for row in members):
                 nodes.append(node)
         kept = {self._keys[name]: path for name, path in landing.probabilities.items()}
+        storeRows(self._report, rows, hasNominalSpacing(landing.volumeNode))
         return SegmentReportResult(
             self._report, nodes, rows, landing.provenance, self._messages, landing.log, records, kept, self._written
         )
@@ -168,19 +172,25 @@ class _Lander:
             if reportNodeOf(landing.segmentationNode) is not self._report:
                 bind(landing.segmentationNode, self._report)
             return landing.segmentationNode
-        there = [node for node, _ in segmentsOf(self._report, row["key"]) if self._isOfVolume(node)]
+        own = self._ofVolume()
+        there = [node for node, _ in segmentsOf(self._report, row["key"]) if node in own]
         if there:
             return there[0]
         if not hasMask:
             return None
-        of = [node for node in segmentationsOf(self._report, row["field"]) if self._isOfVolume(node)]
+        of = [node for node in segmentationsOf(self._report, row["field"]) if node in own]
         if landing.onePerField:
             of = [node for node in of if fieldsOf(node) == [row["field"]]]
         return of[0] if of else self._newSegmentation(row["field"])
 
-    def _isOfVolume(self, segmentationNode: Any) -> bool:
-        role = segmentationNode.GetReferenceImageGeometryReferenceRole()
-        return segmentationNode.GetNodeReference(role) in (None, self._landing.volumeNode)
+    def _ofVolume(self) -> list[Any]:
+        """The report's segmentations of the volume; one that refers to no volume may be of a scan that was removed."""
+        volumeNode = self._landing.volumeNode
+        bound = segmentationsOf(self._report)
+        referred = [node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) for node in bound]
+        own = [node for node, volume in zip(bound, referred, strict=True) if volume is volumeNode]
+        free = [node for node, volume in zip(bound, referred, strict=True) if volume is None]
+        return own or [node for node in free if hasGridOf(node, volumeNode)]
 
     def _newSegmentation(self, fieldName: str) -> Any:
         landing = self._landing
@@ -190,6 +200,7 @@ class _Lander:
         self._made.append(node)
         node.CreateDefaultDisplayNodes()
         node.SetReferenceImageGeometryParameterFromVolumeNode(landing.volumeNode)
+        putIntoStudy(node, landing.volumeNode)
         bind(node, self._report, [fieldName] if own else [])
         return node
 

@@ -109,6 +109,23 @@ def gridMatrix(volumeNode: Any, segmentationNode: Any = None) -> npt.NDArray[np.
     return _numbers(between) @ _numbers(to_ras)
 
 
+def hasGridOf(segmentationNode: Any, volumeNode: Any) -> bool:
+    """Tell whether a segmentation was made on a grid such as a volume's; one that does not know its grid has any."""
+    converter, image = slicer.vtkSegmentationConverter, slicer.vtkOrientedImageData()
+    name = converter.GetReferenceImageGeometryParameterName()
+    text = segmentationNode.GetSegmentation().GetConversionParameter(name)
+    if not text or not converter.DeserializeImageGeometry(text, image, False):
+        return True
+    toRas = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(toRas)
+    try:
+        wanted = gridMatrix(volumeNode, segmentationNode)
+    except InputError:
+        return False
+    same = np.allclose(_numbers(toRas), wanted, rtol=0, atol=1e-3)
+    return same and image.GetDimensions() == volumeNode.GetImageData().GetDimensions()
+
+
 def addSegment(segmentationNode: Any, segmentId: str, name: str, colour: tuple[float, float, float], box: Any) -> None:
     """Add a segment with its mask.
 

@@ -8,11 +8,9 @@ from LanguageSegmentLib.explanation import Explanation, ExplanationRun
 from LanguageSegmentLib.findings_table import TableRow
 from LanguageSegmentLib.landing import SegmentReportResult
 from LanguageSegmentLib.readiness import missing
-from LanguageSegmentLib.row_store import storeRows
 from LanguageSegmentLib.run import SegmentReportOptions, SegmentReportRun
 from LanguageSegmentLib.steps import Before
 from LanguageSegmentLib.translation import tr as _
-from LanguageSegmentLib.volume_files import hasNominalSpacing
 from LanguageSegmentLib.worker_messages import Progress
 from LMISCore.text.prompts import prompt_for
 
@@ -149,7 +147,6 @@ class PanelActions:
 
     def _segmented(self, result: SegmentReportResult, volumeNode: Any, before: Before) -> None:
         panel, state = self._panel, self._panel.state
-        storeRows(result.reportNode, result.rows, hasNominalSpacing(volumeNode))
         state.kept.take(result, volumeNode)
         state.steps.done(before, result.writtenNodes)
         panel.ui.statusLabel.text = " ".join(result.messages)

@@ -10,9 +10,7 @@ import slicer
 
 from LanguageSegmentLib.batch_pairs import BatchPair, addPair, pairsOf, removePair
 from LanguageSegmentLib.batch_run import BatchResult, BatchRun
-from LanguageSegmentLib.row_store import storeRows
 from LanguageSegmentLib.translation import tr as _
-from LanguageSegmentLib.volume_files import hasNominalSpacing
 from LanguageSegmentLib.worker_messages import Progress
 
 if TYPE_CHECKING:
@@ -155,7 +153,6 @@ class PanelBatch:
             landed = result.landed.get(pair.name)
             if landed is not None:
                 panel.state.kept.take(landed, pair.volumeNode)
-                storeRows(landed.reportNode, landed.rows, hasNominalSpacing(pair.volumeNode))
                 panel.state.steps.done(earlier, landed.writtenNodes)
                 count = sum(row["segment_id"] is not None for row in landed.rows)
                 self._told[pair.name] = _("{count} segments").format(count=count)

@@ -16,7 +16,7 @@ import LMISCore
 
 # Lowest first; a room imports from rooms above it in this table and, without a circle, from its own row.
 ROWS = [
-    {"errors", "atomic", "resources"},
+    {"errors", "atomic", "resources", "spreadsheet"},
     {"volumes", "text"},
     {"networks", "losses", "metrics"},
     {"checkpoints"},
@@ -33,6 +33,7 @@ TORCH_FREE = [
     "LMISCore.errors",
     "LMISCore.atomic",
     "LMISCore.resources",
+    "LMISCore.spreadsheet",
     "LMISCore.text.report",
     "LMISCore.text.findings",
     "LMISCore.text.places",

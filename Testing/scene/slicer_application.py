@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import weakref
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
 import slicer
+import vtk
 
 MODULE_FILE = Path(__file__).resolve().parents[2] / "LanguageSegment" / "LanguageSegment.py"
 MARK = "\u2063"
@@ -31,17 +33,38 @@ class Signals:
 
 
 def parameterNodeWrapper(wrapped: type) -> type:
-    """Typed attributes kept in a vtkMRMLScriptedModuleNode, as Slicer's decorator of this name does."""
+    """Typed attributes kept in a vtkMRMLScriptedModuleNode, as Slicer's decorator of this name does.
+
+    As there, values are remembered until the node is modified; a reference to a node that comes later stays None.
+    """
     hints = get_type_hints(wrapped)
     defaults = {name: getattr(wrapped, name, None) for name in hints}
 
     class Wrapper:
         def __init__(self, parameterNode: Any) -> None:
             object.__setattr__(self, "parameterNode", parameterNode)
+            object.__setattr__(self, "values", {})
+            this = weakref.ref(self)
+
+            def read(*_: Any) -> None:
+                wrapper = this()
+                if wrapper is not None:
+                    wrapper._read()
+
+            tag = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, read)
+            object.__setattr__(self, "tag", tag)
+            self._read()
+
+        def __del__(self) -> None:
+            self.parameterNode.RemoveObserver(self.tag)
+
+        def _read(self) -> None:
+            self.values.update({name: self._stored(name) for name in hints})
 
         def __getattr__(self, name: str) -> Any:
-            if name not in hints:
-                return getattr(self.parameterNode, name)
+            return self.values[name] if name in hints else getattr(self.parameterNode, name)
+
+        def _stored(self, name: str) -> Any:
             if hints[name] not in (str, bool):
                 return self.parameterNode.GetNodeReference(name)
             stored = self.parameterNode.GetParameter(name)

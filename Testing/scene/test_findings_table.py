@@ -161,6 +161,13 @@ def test_the_csv_holds_one_line_for_each_sentence(scene: tuple[Any, Any, Any]) -
     assert lines[0]["edited_by_hand"] == "False" and lines[2]["edited_by_hand"] == ""
 
 
+def test_no_cell_of_the_csv_is_a_formula(scene: tuple[Any, Any, Any]) -> None:
+    report, segmentation, _volume = scene
+    name = tableRows(report)[0].segmentId or ""
+    segmentation.GetSegmentation().GetSegment(name).SetName("=1+1")
+    assert next(csv.DictReader(io.StringIO(csvText(tableRows(report)))))["segment"] == "'=1+1"
+
+
 def test_cells_say_what_is_nominal_forced_or_missing(scene: tuple[Any, Any, Any]) -> None:
     report, segmentation, _volume = scene
     storeRows(report, [{**row, "forced": True} for row in _ran(report, findings_1="negated")], nominal=True)

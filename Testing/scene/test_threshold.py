@@ -18,7 +18,6 @@ from LanguageSegmentLib.findings_table import tableRows
 from LanguageSegmentLib.history import MOST_STEPS
 from LanguageSegmentLib.landing import SegmentReportResult
 from LanguageSegmentLib.marks import markEdits
-from LanguageSegmentLib.row_store import storeRows
 from LanguageSegmentLib.run import SegmentReportOptions, SegmentReportRun
 from LanguageSegmentLib.steps import Steps
 from LanguageSegmentLib.threshold import KeptProbabilities
@@ -46,7 +45,6 @@ class Runs:
         while run.poll():
             pass
         result = run.result()
-        storeRows(result.reportNode, result.rows)
         self.kept.take(result, self.volume)
         self.steps.done(before, result.writtenNodes)
         return result

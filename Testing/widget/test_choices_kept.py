@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -50,3 +51,11 @@ def test_a_text_node_that_a_script_chose_becomes_the_report(filled: Any, slicer_
     node.SetText("No infection.")
     filled.wait(lambda: filled.reportEdit.toPlainText() == "No infection.")
     assert filled.cells() == ["No infection."]
+
+
+def test_opening_the_module_again_keeps_no_old_parameter_node(window: Any) -> None:
+    kind = type(window.module._parameterNode)
+    for _ in range(3):
+        window.enter()
+    gc.collect()
+    assert sum(type(each) is kind for each in gc.get_objects()) == 1

@@ -138,7 +138,8 @@ def saved_and_loaded(window: Any, session: SlicerSession, path: Path) -> None:
     session.scene.Clear(False)
     window.wait(lambda: window.findingsTable.rowCount() == 0)
     session.load(path)
-    window.enter()
+    # The module stays open meanwhile.
+    window.wait(lambda: window.findingsTable.rowCount() > 0, 5)
     assert [window.cells(column) for column in range(6)] == cells
 
 
