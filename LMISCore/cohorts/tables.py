@@ -19,6 +19,7 @@ from LMISCore.cohorts.case import Case
 from LMISCore.cohorts.folder import TABLES, CohortFolder
 from LMISCore.cohorts.rows import CASE_COLUMNS, ERROR_COLUMNS, FINDING_COLUMNS
 from LMISCore.cohorts.table import DUPLICATE, Problem
+from LMISCore.spreadsheet import cells
 
 
 @dataclass
@@ -47,11 +48,12 @@ def write_tables(
         InputError: if they cannot be written.
     """
     counts = Counts()
-    errors = []
+    errors: list[dict[str, Any]] = []
     for problem in problems:
         counts.duplicates += problem.kind == DUPLICATE
         counts.failed += problem.kind != DUPLICATE
-        errors.append({"row": problem.row, "case": problem.id, "kind": problem.kind, "message": problem.message})
+        told = {"row": problem.row, "case": problem.id, "kind": problem.kind, "message": problem.message}
+        errors.append(cells(told))
     targets: list[str | Path] = [folder.root / name for name in TABLES]
     with atomic_paths(targets) as (results_path, cases_path, errors_path):
         with _stream(results_path) as results_stream, _stream(cases_path) as cases_stream:
@@ -62,13 +64,13 @@ def write_tables(
                 failure = {} if record else folder.failure(case.id)
                 state = "done" if record else "failed" if failure else "waiting"
                 setattr(counts, state, getattr(counts, state) + 1)
-                rows.writerow({**record.get("case", {}), "case": case.id, "row": case.row, "state": state})
+                rows.writerow(cells({**record.get("case", {}), "case": case.id, "row": case.row, "state": state}))
                 for finding in record.get("findings", ()):
                     counts.findings += 1
-                    results.writerow({**finding, "case": case.id})
+                    results.writerow(cells({**finding, "case": case.id}))
                 if failure:
                     about: dict[str, Any] = {key: failure.get(key) for key in ("kind", "message")}
-                    errors.append({"row": case.row, "case": case.id, **about})
+                    errors.append(cells({"row": case.row, "case": case.id, **about}))
         with _stream(errors_path) as stream:
             _writer(stream, ERROR_COLUMNS).writerows(sorted(errors, key=lambda error: error["row"]))
     return counts

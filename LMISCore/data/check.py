@@ -178,7 +178,7 @@ def _read(row: Row, split: SplitReport, report: DataReport) -> _Seen | None:
         return None
     try:
         item = read_slice(row.pair())
-        values = np.unique(read_volume(row.mask).array)
+        values = np.unique(read_volume(row.mask, missing=0).array)
     except InputError as error:
         report.complain("files that cannot be used", f"{row.place}: {error}", stops=True)
         return None

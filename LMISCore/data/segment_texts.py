@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -85,13 +86,11 @@ def read_texts(
     elif case.mask is not None and case.report is not None:
         text = read_report_text(case.report, vocabulary, plane)
         if text:
-            texts.found.append(TextMask("report", text, _on_grid(case, grid) > 0, frozenset(), REPORT))
+            texts.found.append(TextMask("report", text, _on_grid(case.mask, case, grid) > 0, frozenset(), REPORT))
         else:
             texts.notes.append(f"{case.report} affirms no finding that counts; left out.")
     if case.lungs is not None:
-        volume = read_volume(case.lungs)
-        _require_grid(volume.geometry, grid, case.lungs, case.volume)
-        texts.lungs = volume.array
+        texts.lungs = _on_grid(case.lungs, case, grid)
     return texts
 
 
@@ -141,12 +140,11 @@ def _differs(made: str, segment: SegmentData, grid: Geometry) -> bool:
     return bool(made) and not same_mask(made, fingerprint(segment.mask, grid.matrix()))
 
 
-def _on_grid(case: VolumeCase, grid: Geometry) -> np.ndarray:
-    assert case.mask is not None
-    volume = read_volume(case.mask)
-    _require_grid(volume.geometry, grid, case.mask, case.volume)
+def _on_grid(path: Path, case: VolumeCase, grid: Geometry) -> np.ndarray:
+    volume = read_volume(path, missing=0)
+    _require_grid(volume.geometry, grid, path, case.volume)
     if volume.is_colour:
-        raise InputError(f"The mask {case.mask} is in colour; expected one number a voxel; save it again.")
+        raise InputError(f"The mask {path} is in colour; expected one number a voxel; save it again.")
     return volume.array
 
 

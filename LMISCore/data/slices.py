@@ -170,8 +170,8 @@ def sentence_rule(rewrite: str, ignore: bool) -> Callable[[str], str]:
     return lambda sentence: sentence
 
 
-def _read_single(path: Path) -> Volume:
-    volume = read_volume(path)
+def _read_single(path: Path, missing: float | None = None) -> Volume:
+    volume = read_volume(path, missing)
     if not volume.is_picture_2d:
         raise InputError(
             f"{path} holds {volume.geometry.size[2]} slices; expected one, with its own row of the data set; "
@@ -185,7 +185,7 @@ def _mask(path: Path, picture: Volume | None) -> np.ndarray:
 
     A mask that states its own axes is turned by them; one that states none (PNG) lies on the picture's stored grid.
     """
-    mask = _read_single(path)
+    mask = _read_single(path, missing=0)
     turned: np.ndarray
     if picture is None or not picture.spacing_known:
         turned = mask.array[0]

@@ -70,7 +70,8 @@ def find_cases(source: Path) -> tuple[list[VolumeCase], list[str]]:
         )
     names: dict[str, Path] = {}
     for case in cases:
-        first = names.setdefault(case.name, case.volume)
+        # Names that differ in case alone are one file where disks do not tell them apart.
+        first = names.setdefault(case.name.casefold(), case.volume)
         if first != case.volume:
             raise InputError(
                 f"{first} and {case.volume} would both become the case {case.name}; rename one of the files or folders."

@@ -104,6 +104,7 @@ def _case_records(
     result: Imported,
 ) -> list[dict[str, object]]:
     volume = read_volume(case.volume)
+    result.notes += [f"{case.volume}: {warning}" for warning in volume.warnings]
     if volume.is_colour:
         raise InputError(f"{case.volume} is in colour; expected a grey volume; import its pictures as a folder set.")
     canonical = Canonical(volume, plane)

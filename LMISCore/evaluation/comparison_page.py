@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 from LMISCore.errors import InputError
 from LMISCore.evaluation.markdown import interval, number, table
+from LMISCore.spreadsheet import table_text
 
 NAME = "evaluation.json"
 _NEEDED = ("checkpoint", "data", "settings", "slices", "date")
@@ -71,11 +70,7 @@ def comparison_page(found: dict[str, Any]) -> str:
 
 def image_differences(found: dict[str, Any]) -> str:
     """One line an image, as CSV; an undefined Dice is an empty cell."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(found["images"][0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found["images"])
-    return stream.getvalue()
+    return table_text(list(found["images"][0]), found["images"])
 
 
 def _figures(found: dict[str, Any]) -> str:

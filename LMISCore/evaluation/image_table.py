@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +11,7 @@ from LMISCore.evaluation.figures import SCORES
 from LMISCore.evaluation.rows import Row, bins_of, surface_of
 from LMISCore.metrics.calibration import expected_calibration_error
 from LMISCore.metrics.overlap import Counts
+from LMISCore.spreadsheet import table_text
 
 
 def image_table(result: Mapping[str, Any]) -> str:
@@ -22,11 +21,7 @@ def image_table(result: Mapping[str, Any]) -> str:
     """
     others = [name for name in result["conditions"] if name != RIGHT]
     lines = [_line(row, others) for row in result["slices"]]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return stream.getvalue()
+    return table_text(list(lines[0]), lines)
 
 
 def _line(row: Row, others: list[str]) -> dict[str, Any]:

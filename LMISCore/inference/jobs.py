@@ -194,7 +194,7 @@ def _organ(job: SegmentJob, volume: Volume) -> np.ndarray | None:
         for segment in segments[1:]:
             mask |= segment.mask
         return mask
-    organ = read_volume(job.organ)
+    organ = read_volume(job.organ, missing=0)
     # 1e-4: a mask saved as NIfTI beside a volume saved as NRRD has its grid in single precision.
     if organ.is_colour or not organ.geometry.same_as(volume.geometry, tolerance=1e-4):
         raise InputError(

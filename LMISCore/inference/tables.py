@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from typing import Any
+
+from LMISCore.spreadsheet import table_text
 
 CSV_COLUMNS = (
     "id",
@@ -35,14 +35,12 @@ _LONGEST_REASON = 48
 def csv_text(result: dict[str, Any]) -> str:
     """One line per sentence, with a header; empty cells where there is no segment or score."""
     nominal = not result["geometry"]["spacing_known"]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    lines = []
     for row in result["rows"]:
         known = nominal if row["volume_ml"] is not None else None
         told = {"agreement": verdict(row), "agreement_words": agreement_words(row)}
-        writer.writerow({**row, **told, "sentence": _one_line(row["sentence"]), "volume_is_nominal": known})
-    return stream.getvalue()
+        lines.append({**row, **told, "sentence": _one_line(row["sentence"]), "volume_is_nominal": known})
+    return table_text(CSV_COLUMNS, lines)
 
 
 def terminal_table(result: dict[str, Any], width: int | None = None) -> str:

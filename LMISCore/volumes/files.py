@@ -29,13 +29,17 @@ _LARGEST_VALUE = 1e30
 _WRITABLE_TYPES = ("bool", "uint8", "int16", "uint16", "int32", "float32", "float64")
 
 
-def read_volume(path: str | Path) -> Volume:
+def read_volume(path: str | Path, missing: float | None = None) -> Volume:
     """Read a volume file, a picture, a DICOM file or the folder of one DICOM series.
 
     The grid is kept as the file states it: oblique, anisotropic, left-handed. Voxels keep the file's numbers (DICOM:
     after the rescale slope, thus HU for CT). Alpha is dropped. Voxels that hold no number (NaN) become the smallest
     finite value of the volume, what CT and MR show outside the body; -inf and +inf become the smallest and largest.
-    Such changes are told in ``Volume.warnings``.
+    Such changes are told in ``Volume.warnings``, and so is a NIfTI file that leaves its sides open.
+
+    Args:
+        path: of the file or folder.
+        missing: what NaN becomes instead, 0 for a mask: there it stands for what lies outside.
 
     Returns:
         Volume with array (K, J, I) or (K, J, I, 3). Pictures have K = 1, spacing 1 mm and ``spacing_known`` False; it
@@ -59,7 +63,7 @@ def read_volume(path: str | Path) -> Volume:
         raise InputError(
             f"Cannot read {path}: {error.strerror or error}; expected a file that can be opened; check its rights."
         ) from error
-    array, replaced = _finite(array, path)
+    array, replaced = _finite(array, path, missing)
     return Volume(array, geometry, volume_name(path), str(path), known, (*warnings, *replaced))
 
 
@@ -87,14 +91,14 @@ def _read_file(path: Path) -> tuple[npt.NDArray[Any], Geometry, bool, tuple[str,
         rows, columns = array.shape[1:3]
         return array, Geometry((columns, rows, 1)), False, ()
     if suffix in GRID_SUFFIXES:
-        return *_read_grid(path, suffix), ()
+        return _read_grid(path, suffix)
     raise InputError(
         f"{path} is of no supported kind; expected one of {', '.join(SUPPORTED)} or a DICOM folder; convert it."
     )
 
 
-def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, bool]:
-    """Return array, grid, and whether the file states all three spacings (a flat one states two, NIfTI maybe none)."""
+def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, bool, tuple[str, ...]]:
+    """Return array, grid, whether the file states all spacings (a flat one states two, NIfTI maybe none), warnings."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -102,12 +106,14 @@ def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, boo
     try:
         reader.ReadImageInformation()
         _check_content(reader, path)
-        not_finite, stated = None, True
+        not_finite, stated, doubt = None, True, ""
         if suffix in nifti.SUFFIXES:
             header = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
             values = int(np.prod(reader.GetSize())) * reader.GetNumberOfComponents()
             not_finite = nifti.check_and_find_not_finite(path, header, values)
             stated = nifti.states_spacing(path)
+            # A single slice is taken as it is shown, whatever is said of the patient.
+            doubt = nifti.doubt_of_sides(path) if min(reader.GetSize()[:3]) > 1 and len(reader.GetSize()) > 2 else ""
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError(_reason(str(error), path, suffix)) from error
@@ -121,7 +127,7 @@ def _read_grid(path: Path, suffix: str) -> tuple[npt.NDArray[Any], Geometry, boo
         array = array[np.newaxis]
     if components == 4:
         array = np.ascontiguousarray(array[..., :3])
-    return array, _geometry(image), stated and image.GetDimension() > 2
+    return array, _geometry(image), stated and image.GetDimension() > 2, (doubt,) if doubt else ()
 
 
 def _check_content(reader: SimpleITK.ImageFileReader, path: Path) -> None:
@@ -195,7 +201,7 @@ def _geometry(image: SimpleITK.Image) -> Geometry:
     )
 
 
-def _finite(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+def _finite(array: npt.NDArray[Any], path: Path, missing: float | None) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
     if not np.issubdtype(array.dtype, np.floating):
         return array, ()
     finite = np.isfinite(array)
@@ -211,11 +217,12 @@ def _finite(array: npt.NDArray[Any], path: Path) -> tuple[npt.NDArray[Any], tupl
         )
     if whole:
         return array, ()
+    nan, told = (low, f"the smallest ({low:g})") if missing is None else (missing, f"{missing:g}")
     message = (
         f"{array.size - int(finite.sum())} of {array.size} values were not finite (NaN or infinite) and were set to "
-        f"the nearest finite extreme, NaN to the smallest ({low:g})."
+        f"the nearest finite extreme, NaN to {told}."
     )
-    return np.nan_to_num(array, nan=low, neginf=low, posinf=high), (message,)
+    return np.nan_to_num(array, nan=nan, neginf=low, posinf=high), (message,)
 
 
 def write_volume(path: str | Path, array: npt.NDArray[Any], geometry: Geometry, compress: bool = True) -> None:

@@ -174,6 +174,9 @@ def test_the_table_of_images_and_the_plot_hold_every_image(results: tuple[dict[s
     assert len(lines) == 23
     assert float(lines[20]["difference"]) == pytest.approx(50 / 51 - 1)
     assert lines[22]["dice_a"] == ""
+    odd = {"images": [{**found["images"][0], "image": "=1+1.png", "difference": -0.25}]}
+    (line,) = csv.DictReader(io.StringIO(image_differences(odd)))
+    assert (line["image"], line["difference"]) == ("'=1+1.png", "-0.25")
     left, right = comparison_plot(found).axes
     low, high = left.get_xlim()
     drawn = [x for line in left.get_lines() if line.get_marker() == "o" for x in across(line)]

@@ -92,6 +92,12 @@ def test_the_table_has_one_line_an_image_with_its_figures(result: dict[str, Any]
     assert last["dice, negated sentence"] == ""
 
 
+def test_a_pictures_name_is_no_formula_in_the_table(result: dict[str, Any]) -> None:
+    named = {**result, "slices": [{**result["slices"][0], "image": "=1+1.png", "case": "-A1+B1", "patient": "@p"}]}
+    (line,) = csv.DictReader(io.StringIO(image_table(named)))
+    assert [line[key] for key in ("image", "case", "patient")] == ["'=1+1.png", "'-A1+B1", "'@p"]
+
+
 def test_plots_of_an_earlier_run_do_not_stay_beside_new_figures(
     result: dict[str, Any], kept: Kept, tmp_path: Path
 ) -> None:
