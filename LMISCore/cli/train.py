@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from LMISCore.cli.network_arguments import add_device
@@ -83,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
             return signals.go_on(stage.startswith("training"))
 
         try:
-            result = train(recipe, args.out, args.device, progress, resume=not args.restart)
+            with _alone(Path(args.out)) if is_first() else nullcontext():
+                result = train(recipe, args.out, args.device, progress, resume=not args.restart)
         except SaidElsewhere as error:
             return INTERRUPTED if isinstance(error.__cause__, Cancelled) else MENDABLE
     if not is_first():
@@ -93,6 +96,21 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"checkpoint: {result.checkpoint}")
     return 0
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Refuse to train into a folder that another run trains into; a folder that was made for it and left empty goes."""
+    from LMISCore.cohorts.lock import FolderLock
+
+    made = not folder.exists()
+    try:
+        with FolderLock(folder, kind="train"):
+            yield
+    finally:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _warn_of_unknown_findings(recipe: Recipe) -> None:

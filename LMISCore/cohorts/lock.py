@@ -21,7 +21,6 @@ from LMISCore.errors import InputError
 
 RENEWED_EVERY = 20.0
 STALE_AFTER = 180.0
-_NAME = re.compile(r"^batch(?:-(\d+)-of-(\d+))?\.lock$")
 
 
 class FolderLock:
@@ -30,16 +29,17 @@ class FolderLock:
     Args:
         folder: it is made if it is missing.
         shard: part and number of parts that this run works on; None for all.
+        kind: of run, which the file's name begins with; runs of another kind are not looked for.
 
     Raises:
         InputError: on entering, if another run that lives works on the same cases; the sentence names it.
     """
 
-    def __init__(self, folder: Path, shard: tuple[int, int] | None = None) -> None:
+    def __init__(self, folder: Path, shard: tuple[int, int] | None = None, kind: str = "batch") -> None:
         self.folder = folder
         self.shard = shard
-        name = "batch.lock" if shard is None else f"batch-{shard[0]}-of-{shard[1]}.lock"
-        self.path = folder / name
+        self.kind = kind
+        self.path = folder / (f"{kind}.lock" if shard is None else f"{kind}-{shard[0]}-of-{shard[1]}.lock")
         self._token = secrets.token_hex(8)
         self._ended = threading.Event()
         self._renewing: threading.Thread | None = None
@@ -108,8 +108,9 @@ class FolderLock:
 
     def _refuse_others(self) -> None:
         """Parts of one division may run beside each other; the whole, or another division, may not."""
-        for path in sorted(self.folder.glob("batch*.lock")):
-            match = _NAME.match(path.name)
+        known = re.compile(rf"^{re.escape(self.kind)}(?:-(\d+)-of-(\d+))?\.lock$")
+        for path in sorted(self.folder.glob("*.lock")):
+            match = known.match(path.name)
             if match is None or path == self.path:
                 continue
             parts = match.group(2)

@@ -212,11 +212,11 @@ class Engine:
 
     def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
         if self.precision.dtype is None or not runs_under_autocast(self.network):
-            return _without_tf32() if self.device.kind == "cuda" else contextlib.nullcontext()
+            return without_tf32() if self.device.kind == "cuda" else contextlib.nullcontext()
         return torch.autocast(self.device.device.type, dtype=self.precision.dtype)
 
 
-def _without_tf32() -> contextlib.AbstractContextManager[Any]:
+def without_tf32() -> contextlib.AbstractContextManager[Any]:
     """Keep cuDNN's convolutions in float32: by default they round their inputs to TF32's 10 bits of mantissa."""
     cudnn = torch.backends.cudnn
     # The context manager's own defaults would switch cuDNN off, so what holds now is passed on.

@@ -16,10 +16,10 @@ FLOAT = 4
 # trained, and what the library takes once: from the peak of the resident memory of TIRNet runs on a processor.
 WORKING_TENSORS = 15
 LIBRARY_BYTES = 100_000_000
-# The same for prepared networks, which say themselves how many maps are alive (``maps_alive``). Measured with the
-# bundled weights and with RecLMIS and TIRNet at width 64 and 224 x 224 pixels, in float32 and bfloat16, with 1 and 5
-# sentences: the estimate lies 4 to 30 % above the peak. The library's part holds its kernels, the holes that freed maps
-# leave in the heap, and what reading and packing the weights left there.
+# The same for prepared networks, which say themselves how many maps are alive (``maps_alive``). Measured with RecLMIS
+# and TIRNet at width 64 and 224 x 224 pixels, in float32 and bfloat16, with 1 and 5 sentences: the estimate lies 4 to
+# 30 % above the peak, with the small bundled weights 55 %. The library's part holds its kernels, the holes that freed
+# maps leave in the heap, and what reading and packing the weights left there.
 PREPARED_LIBRARY_BYTES = 130_000_000
 WINOGRAD_BYTES = 40_000_000
 SENTENCE_BYTES = 4_000_000

@@ -38,7 +38,12 @@ def drawing_from(generator: torch.Generator | None, device: torch.device) -> Ite
     if device.type == "cuda":
         devices.append(torch.cuda.current_device() if device.index is None else device.index)
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed, which would seed the other GPUs too and leave them so.
+        torch.default_generator.manual_seed(seed)
+        for index in devices:
+            torch.cuda.default_generators[index].manual_seed(seed)
+        if device.type == "mps":
+            torch.mps.manual_seed(seed)
         yield
 
 

@@ -196,7 +196,8 @@ def joined() -> Iterator[Processes]:
     from torch.distributed.rendezvous import rendezvous
 
     rank, size = int(environment["RANK"]), int(environment["WORLD_SIZE"])
-    backend = "cpu:gloo,cuda:nccl" if dist.is_nccl_available() else "gloo"
+    # A build for CUDA has nccl on machines without a GPU too, where it cannot be begun.
+    backend = "cpu:gloo,cuda:nccl" if dist.is_nccl_available() and torch.cuda.is_available() else "gloo"
     try:
         store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
         group = PrefixStore("group", store)

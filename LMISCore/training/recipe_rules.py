@@ -14,7 +14,7 @@ from LMISCore.volumes.intensity import CONVENTIONS
 if TYPE_CHECKING:
     from LMISCore.training.recipe import Recipe
 
-SMALLEST_SIDE = 16
+SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ def rules_of(recipe: Recipe) -> Iterator[Rule]:
     yield _rule(
         "image.size",
         image.size,
-        len(image.size) == 2 and min(image.size) >= SMALLEST_SIDE,
-        f"two sides of at least {SMALLEST_SIDE} pixels",
+        len(image.size) == 2 and SMALLEST_SIDE <= min(image.size) <= max(image.size) <= LARGEST_SIDE,
+        f"two sides of {SMALLEST_SIDE} to {LARGEST_SIDE} pixels",
     )
     yield _rule("image.convention", image.convention, image.convention in CONVENTIONS, " or ".join(CONVENTIONS))
     yield _rule("image.variants", image.variants, image.variants >= 1, "at least 1")

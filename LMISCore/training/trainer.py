@@ -1,8 +1,8 @@
 """The training loop: one recipe in, one checkpoint with its card out.
 
-A step's batches depend on the seed and the step's number alone, so a run that was killed continues where its last
-state was saved, to the same weights and the same log as one that was not. The checkpoint kept is the one with the best
-mean Dice on Val; Test is never opened. Under torchrun each process takes its share of every batch (``distributed``).
+A step's batches depend on the seed and the step's number alone, so a run that was killed goes on from its last state to
+the weights and log of one that was not (on GPUs but for rounding). The checkpoint kept has the best mean Dice on Val;
+Test is never opened. Under torchrun each process takes its share of every batch (``distributed``).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Trainer:
         choice = choose_device(processes.device(device))
         self.device = choice.device
         self.precision = choose_precision(recipe.training.precision, choice.name)
-        require_compiler(recipe.training, self.device)
+        require_compiler(recipe, self.device)
         self.cache = EmbeddingCache(build_encoder(recipe, choice.name))
         # Seeds the initial weights; batches have generators of their own.
         torch.manual_seed(recipe.training.seed)
@@ -112,7 +112,7 @@ class Trainer:
         if not names_checkpoint(recipe.network.initial):
             fit_text(self.network, BatchMaker(self.train, recipe), self.cache, self.device)
         self.averaged = copy.deepcopy(self.network).requires_grad_(False).eval()
-        compile_network(self.network, recipe.training)
+        compile_network(self.network, self.loss, recipe, self.precision.dtype)
         self.optimiser = build_optimiser(recipe.training, self.network.parameters())
         self.started = processes.size
         self.answering = self._answering()

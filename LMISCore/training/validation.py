@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from LMISCore.data.lungs import SIDES, SMALLEST_PIECE
+from LMISCore.inference.engine import without_tf32
 from LMISCore.inference.presence import slice_presence
 from LMISCore.metrics.batched import count_batch, read_counts
 from LMISCore.metrics.overlap import OverlapSummary, summarise
@@ -38,7 +40,9 @@ def probabilities(
     """Probabilities ``(B, h, w)`` float32 on the device for pictures ``(B, 3, h, w)`` with one sentence each."""
     text = sent_text(cache.states(sentences), device)
     images = sent(images, device).contiguous(memory_format=torch.channels_last)
-    logits: Tensor = network(images, text.states, text.mask).logits
+    # As exact as the evaluation, which computes in float32.
+    with without_tf32() if device.type == "cuda" else nullcontext():
+        logits: Tensor = network(images, text.states, text.mask).logits
     logits = logits.float()
     if calibration is not None:
         logits = calibration.scale * logits + calibration.offset

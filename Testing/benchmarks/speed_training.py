@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import speed_networks as nets
@@ -19,7 +19,7 @@ from LMISCore.networks import create_network
 from LMISCore.networks.recompute import autocast, recomputing
 from LMISCore.training.compiling import compile_network
 from LMISCore.training.parts import recomputes
-from LMISCore.training.recipe import TrainingRecipe
+from LMISCore.training.recipe import ImageRecipe, Recipe, TrainingRecipe
 
 PLAIN = TrainingRecipe(recompute="never")
 COMPILED = TrainingRecipe(compile="always")
@@ -80,11 +80,12 @@ class Steps:
         network: Any = create_network(name, text_width=512, **options).train().to(device)
         if setting.channels_last:
             network = network.to(memory_format=torch.channels_last)
-        compile_network(network, setting.recipe)
         self.network = network
         self.loss = LOSSES[name]()
         self.setting = setting
+        recipe = Recipe(name, image=ImageRecipe(size=(size, size)), training=replace(setting.recipe, batch=batch))
         self.dtype = choose_precision("auto", torch.device(device).type).dtype if setting.bf16 else None
+        compile_network(network, self.loss, recipe, self.dtype)
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(parameters, 3e-4, fused=setting.fused)
         self.draw = torch.Generator().manual_seed(100)

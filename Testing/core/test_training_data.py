@@ -34,9 +34,9 @@ def test_test_pictures_are_never_opened(ground: Path, tmp_path: Path, monkeypatc
         opened.append(str(self))
         return real_open(self, *args, **kwargs)
 
-    def watched_read(path: Path) -> Any:
+    def watched_read(path: Path, *args: Any, **kwargs: Any) -> Any:
         opened.append(str(path))
-        return read_volume(path)
+        return read_volume(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", watch)
     monkeypatch.setattr(slices, "read_volume", watched_read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from training_makers import recipe, training_ground, weights  # noqa: F401
 from LMISCore.checkpoints.encoder import text_encoder_for
 from LMISCore.checkpoints.store import load_checkpoint
 from LMISCore.cli.main import main
+from LMISCore.cohorts.lock import FolderLock
 from LMISCore.errors import InputError
 from LMISCore.text.clip_text import clip_text_from_openai, save_clip_text
 from LMISCore.training.curves import NAME as CURVES
@@ -246,3 +248,26 @@ def test_loss_and_dice_are_drawn_beside_the_log(ground: Path, tmp_path: Path) ->
     assert main(["train", str(ground / "trial.yaml"), "--out", str(tmp_path), "--device", "cpu"]) == 0
     with Image.open(tmp_path / CURVES) as picture:
         assert picture.size == (1080, 480) and len(set(picture.convert("L").tobytes())) > 20
+
+
+def test_a_second_run_on_a_folder_is_refused_and_leaves_the_first_ones_files_alone(
+    ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", str(ground / "trial.yaml"), "training.steps=2", "--device", "cpu", "--out", str(tmp_path)]
+    with FolderLock(tmp_path, kind="train"):
+        assert main(command) == 2
+        assert f"Another run works on {tmp_path} (process {os.getpid()}" in capsys.readouterr().err
+        assert [path.name for path in tmp_path.iterdir()] == ["train.lock"]
+    assert main(command) == 0
+    assert (tmp_path / CHECKPOINT_NAME).is_file() and not list(tmp_path.glob("*.lock"))
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(ground: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    assert main(["train", str(ground / "trial.yaml"), "data.source=nowhere", "--out", str(out)]) == 2
+    assert not out.exists()
+
+
+def test_a_picture_larger_than_any_network_can_take_is_refused_before_it_takes_the_memory(ground: Path) -> None:
+    with pytest.raises(InputError, match=r"image\.size is .*, expected two sides of 16 to 4096 pixels"):
+        recipe(ground, "image.size=[1000000, 1000000]")
