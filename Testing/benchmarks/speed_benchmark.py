@@ -159,6 +159,9 @@ def measured(part: str, name: str, options: argparse.Namespace) -> Any:
         # In turns, and the base again at the end: a machine that slows down shows in it.
         for what in [*wanted * (1 if quick else 2), "base"]:
             found = child("train", name=name, what=what, steps=1 if quick else 2, batch=8, size=224)
+            if "refused" in found:
+                print(f"{name}, {what}: {found['refused']}", file=sys.stderr)
+                continue
             rows.setdefault(what, []).append(found)
         return rows
     if part == "curve":

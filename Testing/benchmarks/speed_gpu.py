@@ -7,6 +7,7 @@ be tried without a GPU; the figures of a page come from "cuda" alone.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +22,7 @@ from speed_measures import picture
 from speed_training import SETTINGS, Steps
 from torch import Tensor
 
+from LMISCore.errors import InputError
 from LMISCore.inference.prepared import prepare
 from LMISCore.inference.prepared_network import PreparedNetwork
 
@@ -156,7 +158,11 @@ def gpu_training(
             continue
         if setting.recipe.compile == "always" and not with_compile:
             continue
-        run = Steps(name, setting, batch, size, device=device)
+        try:
+            run = Steps(name, setting, batch, size, device=device)
+        except InputError as error:
+            print(f"{name}, {label}: {error}", file=sys.stderr)
+            continue
         given = run.data()
         on_gpu = device.startswith("cuda")
         if on_gpu:

@@ -12,6 +12,7 @@ import torch
 from speed_measures import peak_megabytes
 from torch import Tensor
 
+from LMISCore.errors import InputError
 from LMISCore.inference.allocator import keep_freed_memory
 from LMISCore.inference.devices import choose_precision
 from LMISCore.losses import LOSSES
@@ -129,11 +130,14 @@ class Steps:
 
 
 def train(name: str, what: str, steps: int, batch: int, size: int) -> dict[str, Any]:
-    """Seconds of each step but the first, and the process's peak memory."""
+    """Seconds of each step but the first, and the process's peak memory; or why the setting cannot be."""
     setting = SETTINGS[what]
     if setting.allocator and not keep_freed_memory():
         raise SystemExit("the allocator's settings did not take effect; is this glibc?")
-    run = Steps(name, setting, batch, size)
+    try:
+        run = Steps(name, setting, batch, size)
+    except InputError as error:
+        return {"refused": str(error)}
     given = run.data()
     seconds = []
     for _ in range(steps + 1):

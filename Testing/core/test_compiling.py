@@ -150,7 +150,7 @@ def test_a_compiler_with_wrong_gradients_is_found_out(
 
     torch._dynamo.reset()
     monkeypatch.setattr(compiling, "BACKEND", wrong)
-    with pytest.raises(InputError, match=r"has other gradients than the network itself \(they differ by \d\d % of"):
+    with pytest.raises(InputError, match=r"gives \d+ of \d+ parameters \(such as .*\) other gradients than"):
         Trainer(recipe(ground, "training.compile=always"), tmp_path, "cpu")
     torch._dynamo.reset()
 
@@ -165,10 +165,15 @@ def test_what_is_to_be_made_again_is_the_compilers_to_decide(ground: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
-def test_pytorchs_own_compiler_gives_the_same_loss_and_gradients(name: str) -> None:
+def test_pytorchs_own_compiler_gives_the_same_gradients_or_is_refused(name: str) -> None:
     torch._dynamo.reset()
     plain, compiled = build(name), build(name)
-    compile_network(compiled, LOSSES[name](), COMPILED, None)
+    try:
+        compile_network(compiled, LOSSES[name](), COMPILED, None)
+    except InputError as error:
+        # With PyTorch 2.13 on a processor TIRNet and TMCA; RecLMIS is right.
+        assert name != "reclmis" and "other gradients than the network itself has" in str(error)
+        return
     for tokens in (6, 9):
         (loss, expected), (found, own) = step(plain, name, tokens), step(compiled, name, tokens)
         assert torch.allclose(found, loss, rtol=1e-9)
