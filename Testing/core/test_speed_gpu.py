@@ -13,9 +13,11 @@ import speed_benchmark
 import speed_gpu
 import speed_networks as nets
 import speed_report
+import speed_training
 import torch
 from obedient import one_thread  # noqa: F401
 
+from LMISCore.errors import InputError
 from LMISCore.networks import create_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -64,6 +66,22 @@ def test_training_is_timed_by_every_switch_but_the_allocator_of_the_processor() 
         "all but the allocator",
     ]
     assert all(row["pictures a second"] > 0 for row in found.values())
+
+
+def test_a_setting_that_is_refused_is_told_and_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(network: Any, loss: Any, recipe: Any, dtype: Any) -> None:
+        if recipe.training.compile == "always":
+            raise InputError("It has other gradients.")
+
+    compiled = {name: setting for name, setting in speed_training.SETTINGS.items() if "compiled" in name}
+    monkeypatch.setattr(speed_training, "compile_network", refuse)
+    monkeypatch.setattr(speed_training, "keep_freed_memory", lambda: True)
+    monkeypatch.setattr(speed_gpu, "SETTINGS", compiled)
+    assert speed_training.train("tirnet", *compiled, 1, 1, 32) == {"refused": "It has other gradients."}
+    assert speed_gpu.gpu_training("tirnet", 1, "cpu", batch=1, size=32) == {}
+    assert "tirnet, all, compiled: It has other gradients." in capsys.readouterr().err
 
 
 def test_ceilings_are_rates_of_this_device() -> None:
