@@ -75,11 +75,11 @@ def test_a_setting_that_is_refused_is_told_and_left_out(
         if recipe.training.compile == "always":
             raise InputError("It has other gradients.")
 
-    compiled = {name: setting for name, setting in speed_training.SETTINGS.items() if "compiled" in name}
+    label = "all, compiled"
     monkeypatch.setattr(speed_training, "compile_network", refuse)
     monkeypatch.setattr(speed_training, "keep_freed_memory", lambda: True)
-    monkeypatch.setattr(speed_gpu, "SETTINGS", compiled)
-    assert speed_training.train("tirnet", *compiled, 1, 1, 32) == {"refused": "It has other gradients."}
+    monkeypatch.setattr(speed_gpu, "SETTINGS", {label: speed_training.SETTINGS[label]})
+    assert speed_training.train("tirnet", label, 1, 1, 32) == {"refused": "It has other gradients."}
     assert speed_gpu.gpu_training("tirnet", 1, "cpu", batch=1, size=32) == {}
     assert "tirnet, all, compiled: It has other gradients." in capsys.readouterr().err
 
